@@ -1,0 +1,1 @@
+"""Measurements that documentation and README rest on; run as ``python -m benchmarks.<name>``."""

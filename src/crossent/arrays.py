@@ -1,0 +1,270 @@
+"""Whose array is it, and is it valid: shapes, dtypes, labels, logits, probabilities.
+
+Everything here looks and refuses; nothing is computed from the values, and nothing is changed, clipped
+or renormalised. PyTorch is recognised, never imported.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossent.errors import DtypeError, LabelError, LogitError, OptionError, ProbabilityError, ShapeError
+
+Reason = Literal["nan", "+inf", "no finite logit", "negative", "sum"]
+
+ENTRIES_PER_BLOCK = 2**17
+"""A block and its temporaries stay in the second-level cache or near it."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The first row that is not what it should be.
+
+    Attributes
+    ----------
+    row, column : indices from 0; the column is None where the whole row is meant.
+    value : the offending entry, or the row's sum where that is the reason.
+    reason : what is wrong with it.
+    """
+
+    row: int
+    column: int | None
+    value: float
+    reason: Reason
+
+
+def logits_fault(logits: NDArray[np.float64]) -> Fault | None:
+    """The first row (n, k) with nan, +inf, or no finite logit; None where every row has a softmax."""
+    largest = logits.max(axis=1)
+    bad = ~np.isfinite(largest)
+    if not bad.any():
+        return None
+    row = int(bad.argmax())
+    value = float(largest[row])
+    if math.isnan(value):
+        return Fault(row, int(np.isnan(logits[row]).argmax()), value, "nan")
+    if value == math.inf:
+        return Fault(row, int(logits[row].argmax()), value, "+inf")
+    return Fault(row, None, value, "no finite logit")
+
+
+def probs_fault(probs: NDArray[np.float64], tolerance: float) -> Fault | None:
+    """The first row (n, k) with an entry below 0, or a sum further than the tolerance from 1; else None."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        sums = probs.sum(axis=1)
+        good = (np.abs(sums - 1.0) <= tolerance) & (probs.min(axis=1) >= 0.0)
+    if good.all():
+        return None
+    row = int(good.argmin())
+    entries = probs[row]
+    reasons: tuple[tuple[Reason, NDArray[np.bool_]], ...] = (
+        ("nan", np.isnan(entries)),
+        ("negative", entries < 0.0),
+        ("+inf", entries == math.inf),
+    )
+    for reason, where in reasons:
+        if where.any():
+            column = int(where.argmax())
+            return Fault(row, column, float(entries[column]), reason)
+    return Fault(row, None, float(sums[row]), "sum")
+
+
+def sum_tolerance(eps: float) -> float:
+    """How far from 1 a row of probabilities may sum, from the spacing of its dtype at 1."""
+    return max(1e-6, 4 * eps)
+
+
+def precision(probs: NDArray[np.float64]) -> float:
+    """Spacing at 1 of the narrowest of bfloat16, float16, float32, float64 that holds every value exactly.
+
+    So the tolerance of sums follows the digits that are there, not the dtype they are stored in.
+    """
+    mantissas, _ = np.frexp(probs)
+    for bits in (8, 11, 24):  # significant bits of bfloat16, float16, float32
+        scaled = np.ldexp(mantissas, bits)
+        if np.array_equal(scaled, np.trunc(scaled)):
+            return 2.0 ** (1 - bits)
+    return 2.0**-52
+
+
+def is_tensor(values: object) -> bool:
+    """Whether it is a PyTorch tensor; without PyTorch loaded nothing can be."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(values, torch.Tensor)
+
+
+def as_array(values: Any, name: str) -> NDArray[Any]:
+    """A NumPy array of real numbers, not copied where it is one already."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise DtypeError(f"{name} is a masked array, whose mask would be lost: pass the rows that count")
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ShapeError(f"{name} is no array, its rows differ in length: {error}") from None
+    if array.dtype.kind in "biu" or is_float(array.dtype):
+        return array
+    raise DtypeError(
+        f"{name} has dtype {array.dtype}: pass float16, bfloat16, float32, float64, integers or booleans"
+    )
+
+
+def is_float(dtype: np.dtype[Any]) -> bool:
+    """Whether it is one of the four floating dtypes that go in and come out."""
+    return (dtype.kind == "f" and dtype.itemsize <= 8) or dtype.name == "bfloat16"
+
+
+def result_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """What a softmax or gradient comes back in: the dtype of the logits, float64 for integers."""
+    return dtype.newbyteorder("=") if is_float(dtype) else np.dtype(np.float64)
+
+
+def loss_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """What a loss comes back in: float32 for 16- and 32-bit floats, else float64."""
+    return np.dtype(np.float32 if is_float(dtype) and dtype.itemsize <= 4 else np.float64)
+
+
+def as_rows(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """A view (n, k), one row for a 1-D array."""
+    if array.ndim not in (1, 2):
+        raise ShapeError(f"{name} has shape {array.shape}: pass (n, k), or (k,) for one example")
+    if array.shape[-1] == 0:
+        raise ShapeError(f"{name} has shape {array.shape}: at least one class is needed")
+    return array.reshape(1, -1) if array.ndim == 1 else array
+
+
+def blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Cuts rows (n, k) into blocks that fit the cache."""
+    rows = max(1, ENTRIES_PER_BLOCK // shape[1])
+    return (slice(start, min(start + rows, shape[0])) for start in range(0, shape[0], rows))
+
+
+def widened(rows: NDArray[Any]) -> NDArray[np.float64]:
+    """C-contiguous float64 rows: what `reference` takes."""
+    return np.ascontiguousarray(rows, dtype=np.float64)
+
+
+def check_logits(logits: NDArray[Any], name: str, *, single: bool, keep: NDArray[np.bool_] | None) -> None:
+    """Refuses rows (n, k) without a softmax; rows that are not kept are not looked at."""
+    for block in blocks(logits.shape):
+        kept = np.arange(block.start, block.stop)
+        if keep is not None:
+            kept = kept[keep[block]]
+        fault = logits_fault(widened(logits[block] if keep is None else logits[kept])) if len(kept) else None
+        if fault is None:
+            continue
+        place = _place(name, int(kept[fault.row]), fault.column, single)
+        if fault.reason == "no finite logit":
+            raise LogitError(f"{place} has no finite logit: every class is ruled out, leave the row out")
+        raise LogitError(
+            f"{place} is {fault.reason}: logits are finite, or -inf for a class that is ruled out;"
+            " look for what made it in the model"
+        )
+
+
+def check_probs(probs: NDArray[Any], name: str, *, single: bool) -> None:
+    """Refuses rows (n, k) that are no distributions; sums get the tolerance of the digits that are there."""
+    fault = _first_probs_fault(probs, sum_tolerance(_spacing(probs.dtype)))
+    if fault is not None and fault.reason == "sum":
+        finest = min(precision(widened(probs[block])) for block in blocks(probs.shape))
+        fault = _first_probs_fault(probs, sum_tolerance(finest))
+    if fault is None:
+        return
+    place = _place(name, fault.row, fault.column, single)
+    if fault.reason == "sum":
+        mend = "crossent never renormalises; divide by the sum"
+        if name == "q":
+            mend = f"not softmax? {mend}, or pass logits to softmax_cross_entropy"
+        raise ProbabilityError(f"{place} sums to {fault.value:.9g}, not 1: {mend}")
+    value = f"{fault.value:.9g}" if fault.reason == "negative" else fault.reason
+    mend = "are these logits? pass them to softmax_cross_entropy" if name == "q" else "mend the labels"
+    raise ProbabilityError(f"{place} is {value}, but probabilities are >= 0 and sum to 1: {mend}")
+
+
+def as_target(
+    labels: NDArray[Any],
+    name: str,
+    shape: tuple[int, ...],
+    *,
+    single: bool,
+    ignore_index: int | None = None,
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Checked labels for rows of that shape: int64 (n,) or distributions (n, k), and which rows count.
+
+    Rows to ignore get label 0 and False; None says that every row counts.
+    """
+    n, classes = shape
+    integers = labels.dtype.kind in "iu"
+    if labels.shape == ((classes,) if single else (n, classes)):
+        if ignore_index is not None:
+            raise OptionError(f"ignore_index goes with integer labels, and {name} are distributions")
+        target = labels.reshape(n, classes)
+        check_probs(target, name, single=single)
+        return target, None
+    if labels.shape != (() if single else (n,)):
+        expected = f"one integer or ({classes},)" if single else f"({n},) or ({n}, {classes})"
+        raise ShapeError(f"{name} has shape {labels.shape}, and {n} x {classes} predictions take {expected}")
+    if not integers:
+        raise DtypeError(
+            f"{name} has dtype {labels.dtype} and shape {labels.shape}: class labels are integers;"
+            f" distributions have shape {'' if single else f'{n}, '}({classes},)"
+        )
+    return _checked_labels(labels.reshape(n), name, classes, single, ignore_index)
+
+
+def as_class_weights(values: Any, classes: int) -> NDArray[np.float64] | None:
+    """Checked float64 weights (k,), one for each class."""
+    if values is None:
+        return None
+    weights = widened(as_array(values, "class_weights"))
+    if np.ndim(values) != 1 or weights.shape != (classes,):
+        raise ShapeError(f"class_weights has shape {np.shape(values)}: one for each of {classes} classes")
+    bad = ~(np.isfinite(weights) & (weights >= 0.0))
+    if bad.any():
+        at = int(bad.argmax())
+        raise OptionError(f"class_weights[{at}] is {weights[at]:.9g}: weights are finite and >= 0")
+    return weights
+
+
+def _checked_labels(
+    labels: NDArray[Any], name: str, classes: int, single: bool, ignore_index: int | None
+) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
+    keep = None if ignore_index is None else labels != ignore_index
+    bad = (labels < 0) | (labels >= classes)
+    if keep is not None:
+        bad &= keep
+    if bad.any():
+        row = int(bad.argmax())
+        raise LabelError(
+            f"{_place(name, row, None, single)} is {labels[row]}: with {classes} classes labels are"
+            f" 0..{classes - 1}"
+        )
+    if keep is None or keep.all():
+        return labels.astype(np.int64), None
+    return np.where(keep, labels, 0).astype(np.int64), keep
+
+
+def _first_probs_fault(probs: NDArray[Any], tolerance: float) -> Fault | None:
+    for block in blocks(probs.shape):
+        fault = probs_fault(widened(probs[block]), tolerance)
+        if fault is not None:
+            return replace(fault, row=fault.row + block.start)
+    return None
+
+
+def _spacing(dtype: np.dtype[Any]) -> float:
+    if dtype.name == "bfloat16":
+        return 2.0**-7
+    return float(np.finfo(dtype).eps) if dtype.kind == "f" else 2.0**-52
+
+
+def _place(name: str, row: int, column: int | None, single: bool) -> str:
+    """How an entry is written: q[3, 1], q[3], or q[1] and q where there is one row alone."""
+    indices = ([] if single else [row]) + ([] if column is None else [column])
+    return f"{name}[{', '.join(map(str, indices))}]" if indices else name

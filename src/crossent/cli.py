@@ -1,0 +1,212 @@
+"""The command line: parse, call one function, print. No arithmetic.
+
+Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 the input is wrong, 2 usage,
+3 a gate said no. Rooms that load libraries are imported inside the commands, so that help is fast.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from crossent import __version__
+from crossent.errors import CrossentError, OptionError
+from crossent.options import CompareOptions
+from crossent.wording import Kind, LabelIs, Measure
+
+if TYPE_CHECKING:
+    from crossent.comparison import Comparison
+
+Format = Literal["table", "markdown", "json", "csv"]
+
+_WRONG_INPUT, _USAGE, _GATE, _INTERRUPTED = 1, 2, 3, 130
+
+app = typer.Typer(
+    name="crossent",
+    help="Softmax and cross-entropy, and which of two classifiers is more wrong.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"crossent {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Softmax and cross-entropy, and which of two classifiers is more wrong."""
+
+
+def _size(text: str) -> int:
+    """``500MB``, ``2 GB``, ``300000`` as bytes."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?\s*", text.upper())
+    if not found:
+        raise typer.BadParameter(f"{text!r} is no size; write it like 500MB or 2GB")
+    return int(float(found[1]) * 1000 ** " KMGT".index(found[2] or " "))
+
+
+@app.command()
+def compare(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE...", help="Predictions, one file per model; NAME=FILE names the model."),
+    ],
+    labels: Annotated[str | None, typer.Option(metavar="FILE", help="Labels in a file of their own.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="What a plain matrix holds.")] = None,
+    classes: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Names of the classes, in the order of the columns.")
+    ] = None,
+    id: Annotated[str | None, typer.Option(metavar="COL", help="Column that identifies an example.")] = None,
+    label: Annotated[str | None, typer.Option(metavar="COL", help="Column that holds the label.")] = None,
+    label_is: Annotated[
+        LabelIs | None, typer.Option(help="How text labels are read, where both readings fit.")
+    ] = None,
+    measure: Annotated[Measure, typer.Option(help="The measure that leads the verdict.")] = "cross_entropy",
+    margin: Annotated[
+        float | None, typer.Option(metavar="X", help="Differences up to X count as equal.")
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="Of every interval and of the verdict.")] = 0.95,
+    clip: Annotated[
+        float | None, typer.Option(metavar="EPS", help="A label's probability below EPS costs as much as EPS.")
+    ] = None,
+    renormalize: Annotated[
+        bool, typer.Option("--renormalize", help="Divide rows of probabilities by their sum.")
+    ] = False,
+    top: Annotated[int, typer.Option(help="How many of the most different examples are kept.")] = 20,
+    show: Annotated[bool, typer.Option("--show", help="Print every example, up to 20.")] = False,
+    format: Annotated[Format, typer.Option(help="What is printed.")] = "table",
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the comparison as JSON too.")] = None,
+    fail_if_worse: Annotated[
+        bool, typer.Option("--fail-if-worse", help="Exit 3 if the last model is worse than the first.")
+    ] = False,
+    fail_unless_as_good: Annotated[
+        bool,
+        typer.Option(
+            "--fail-unless-as-good",
+            help="Exit 3 unless the last model is worse than the first by less than --margin.",
+        ),
+    ] = False,
+    threads: Annotated[int | None, typer.Option(metavar="N", help="Threads; by default all there are.")] = None,
+    memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="Memory that joining ids in another order may take.")
+    ] = "500MB",
+) -> None:
+    """Which of several models is more wrong, and is the difference real?"""
+    with _sentences():
+        if (fail_if_worse or fail_unless_as_good) and len(sources) < 2:
+            raise OptionError("a gate compares the last model with the first: name two sources or more")
+        if fail_unless_as_good and margin is None:
+            raise OptionError("--fail-unless-as-good needs --margin X: how much worse is still as good")
+        options = CompareOptions(
+            measure=measure,
+            margin=margin,
+            confidence=confidence,
+            clip=clip,
+            renormalize=renormalize,
+            id=id,
+            label=label,
+            label_is=label_is,
+            top=top,
+            threads=threads,
+            memory=_size(memory),
+        )
+        from crossent.comparison import compare_predictions, opened
+        from crossent.report.progress import progress_bar
+
+        named = None if classes is None else [name.strip() for name in classes.split(",")]
+        predictions = opened(sources, labels=labels, classes=named, kind=kind, options=options)
+        with progress_bar("comparing", predictions.rows, "examples") as progress:
+            found = compare_predictions(predictions, options, progress=progress)
+        for warning in found.warnings:
+            _say(f"warning: {warning}")
+        if json is not None:
+            from crossent.files import written
+
+            with written(json) as file:
+                file.write(found.to_json().encode() + b"\n")
+        _print(found, format, show)
+        if fail_if_worse and found.last_is_worse() or fail_unless_as_good and not found.last_is_as_good():
+            raise typer.Exit(_GATE)
+
+
+def _print(found: Comparison, format: Format, show: bool) -> None:
+    if format == "json":
+        typer.echo(found.to_json())
+    elif format == "csv":
+        from crossent.report.as_rows import as_csv
+
+        typer.echo(as_csv(found), nl=False)
+    elif format == "markdown":
+        from crossent.report.as_markdown import as_markdown
+
+        typer.echo(as_markdown(found))
+    else:
+        from crossent.report.as_text import as_text
+
+        if show and not found.shown:
+            _say(f"--show prints up to 20 examples; these are {found.examples:,}")
+        typer.echo(as_text(found, show=show))
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where the predictions of the three networks are written.")
+    ] = Path("crossent-demo"),
+) -> None:
+    """The worked example, then three small networks on handwritten digits, trained and compared."""
+    with _sentences():
+        from crossent.demo import run
+
+        run(out, say=_say, show=typer.echo)
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Errors as one sentence on stderr and an exit code; never a traceback for what a user got wrong."""
+    try:
+        yield
+    except OptionError as error:
+        _say(f"crossent: {error}")
+        raise typer.Exit(_USAGE) from None
+    except CrossentError as error:
+        _say(f"crossent: {error}")
+        raise typer.Exit(_WRONG_INPUT) from None
+    except BrokenPipeError:
+        # whoever read the results has enough; Python would complain again while flushing stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(_WRONG_INPUT) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _say(f"crossent: {where}{error.strerror or error}")
+        raise typer.Exit(_WRONG_INPUT) from None
+    except KeyboardInterrupt:
+        _say("crossent: interrupted; nothing was written")
+        raise typer.Exit(_INTERRUPTED) from None
+
+
+def _say(sentence: str) -> None:
+    typer.echo(sentence, err=True)
+
+
+def main() -> None:
+    """Entry point of the ``crossent`` command."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a terminal without the minus sign still gets its table
+    app()

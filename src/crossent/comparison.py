@@ -1,0 +1,243 @@
+"""Predictions to a `Comparison`: the one room that knows 'several models'.
+
+It opens, tallies, estimates and judges, each by calling the room for it. How a comparison looks is
+the business of `report`, which is imported only inside the methods that show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crossent import lint, verdict
+from crossent.engines import tally_on_threads
+from crossent.errors import MissingExtraError, OptionError
+from crossent.extremes import Example
+from crossent.options import CompareOptions
+from crossent.predictions import Columns, Kind, Predictions, open_sources
+from crossent.results import Baseline, Model, Outcome, Pair, baseline_of, model_of, pairs_of
+from crossent.signature import Signature, signature_of
+from crossent.tally import Rule, Totals
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """One or several models set side by side on the same examples.
+
+    Attributes
+    ----------
+    models : each model's measures, by name, in the order given.
+    pairs : every two of them; differences are of the later model minus the earlier.
+    baseline : the class frequencies of these labels, given to every example.
+    label_entropy : for soft labels the mean entropy of the labels, in nats: the part of every
+        cross-entropy that no model can remove; None for hard labels.
+    outcome, verdict : of the whole; the outcome is None for one model alone.
+    warnings : what looks wrong in the input.
+    shown : all examples, where there are at most 20.
+    """
+
+    signature: Signature
+    examples: int
+    classes: tuple[str, ...]
+    options: CompareOptions
+    models: Mapping[str, Model]
+    pairs: tuple[Pair, ...]
+    baseline: Baseline
+    label_entropy: float | None
+    outcome: Outcome | None
+    verdict: str
+    warnings: tuple[str, ...]
+    shown: tuple[Example, ...]
+
+    def pair(self, a: str, b: str, /) -> Pair:
+        """The pair of two models, in the order in which they were given.
+
+        Raises
+        ------
+        OptionError
+            If there is no such pair; names those that there are.
+        """
+        for pair in self.pairs:
+            if (pair.a, pair.b) == (a, b):
+                return pair
+        known = ", ".join(f"({pair.a}, {pair.b})" for pair in self.pairs) or "none"
+        raise OptionError(f"there is no pair ({a}, {b}); the pairs are: {known}")
+
+    def most_different(self, a: str, b: str, /, *, worse: str) -> tuple[Example, ...]:
+        """The examples on which ``worse``, one of the two, costs most more than the other."""
+        pair = self.pair(a, b)
+        if worse not in (a, b):
+            raise OptionError(f"worse is {worse!r}; it must be {a!r} or {b!r}")
+        return pair.a_worse if worse == a else pair.b_worse
+
+    def last_is_worse(self) -> bool:
+        """Whether the last model is worse than the first, by the leading measure and beyond the margin."""
+        pair = self._first_and_last()
+        return pair.outcome == "worse" and pair.worse == pair.b
+
+    def last_is_as_good(self) -> bool:
+        """Whether the last model costs less than the margin more than the first, interval and all."""
+        pair, margin = self._first_and_last(), self.options.margin
+        if margin is None:
+            raise OptionError("'as good' needs a margin: CompareOptions(margin=...)")
+        if self.options.measure == "cross_entropy" and pair.finite is not None:
+            return False
+        found = pair.by(self.options.measure)
+        return pair.outcome == "equal" or (found.high is not None and found.high < margin)
+
+    def _first_and_last(self) -> Pair:
+        names = list(self.models)
+        return self.pair(names[0], names[-1])
+
+    def to_json(self) -> str:
+        """The comparison as JSON text, as ``docs/comparison.schema.json`` describes it."""
+        from crossent.report.as_json import as_json
+
+        return as_json(self)
+
+    def to_frame(self) -> Any:
+        """A pandas frame with one row per model or pair and measure.
+
+        Raises
+        ------
+        MissingExtraError
+            If pandas is not installed.
+        """
+        from crossent.report.as_rows import as_rows
+
+        try:
+            import pandas
+        except ImportError:
+            raise MissingExtraError("to_frame() needs pandas: pip install pandas") from None
+        return pandas.DataFrame(as_rows(self))
+
+    def metrics(self) -> dict[str, float]:
+        """Every known figure under a flat name, for MLflow, W&B and their like."""
+        from crossent.report.as_rows import metrics
+
+        return metrics(self)
+
+    def __str__(self) -> str:
+        from crossent.report.as_text import as_text
+
+        return as_text(self)
+
+    __repr__ = __str__
+
+
+def compare(
+    models: Mapping[str, Any] | Sequence[Any],
+    /,
+    *,
+    labels: Any = None,
+    classes: Sequence[str] | None = None,
+    kind: Kind | None = None,
+    options: CompareOptions = CompareOptions(),
+) -> Comparison:
+    """Which of several classifiers is more wrong, and whether the difference is real.
+
+    Parameters
+    ----------
+    models : mapping of name to source, or sequence of sources
+        A source is a path, or in memory: a matrix of shape (n, k) with one row per example, a
+        mapping of column names to arrays, an Arrow table, a pandas or Polars frame.
+    labels : path or array of shape (n,), or (n, k) for soft labels; optional
+        Where the sources hold no labels of their own.
+    classes : names of the k classes in the order of the columns; optional
+        Where the sources do not name them.
+    kind : 'logits' or 'probs'; optional
+        What a plain matrix holds; never guessed.
+    options : CompareOptions
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    PredictionsError
+        If a source cannot be read, or sources do not fit each other; names file, row and column.
+    OptionError
+        If an option is outside its range.
+
+    Examples
+    --------
+    >>> labels = ["dog", "cat", "dog"]
+    >>> nn1 = [[0.9, 0.1], [0.1, 0.9], [0.4, 0.6]]
+    >>> nn2 = [[0.6, 0.4], [0.3, 0.7], [0.1, 0.9]]
+    >>> found = compare({"NN1": nn1, "NN2": nn2}, labels=labels, classes=["dog", "cat"], kind="probs")
+    >>> round(found.models["NN2"].cross_entropy.value, 2)
+    1.06
+    >>> found.outcome
+    'undecided'
+    """
+    predictions = opened(models, labels=labels, classes=classes, kind=kind, options=options)
+    return compare_predictions(predictions, options)
+
+
+def opened(
+    models: Mapping[str, Any] | Sequence[Any],
+    /,
+    *,
+    labels: Any,
+    classes: Sequence[str] | None,
+    kind: Kind | None,
+    options: CompareOptions,
+) -> Predictions:
+    """The sources of `compare`, opened and checked as far as that goes without reading rows."""
+    columns = Columns(
+        id=options.id,
+        label=options.label,
+        label_is=options.label_is,
+        kind=kind,
+        classes=None if classes is None else tuple(classes),
+    )
+    return open_sources(
+        models, labels=labels, columns=columns, renormalize=options.renormalize, memory=options.memory
+    )
+
+
+def compare_predictions(
+    predictions: Predictions,
+    options: CompareOptions,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> Comparison:
+    """Compare sources that are open already; ``progress`` is told the rows of each block once done."""
+    rule = Rule(predictions.models, len(predictions.classes), options.clip, options.top)
+    totals = tally_on_threads(predictions, rule, threads=options.threads, progress=progress).finish()
+    return _estimated(predictions, totals, options)
+
+
+def _estimated(predictions: Predictions, totals: Totals, options: CompareOptions) -> Comparison:
+    models = {
+        source.name: model_of(totals, index, options.confidence)
+        for index, source in enumerate(predictions.models)
+    }
+    pairs = tuple(
+        verdict.judged(pair, sums, models, totals.examples, options)
+        for pair, sums in zip(pairs_of(totals, options), totals.pairs, strict=True)
+    )
+    baseline = baseline_of(totals)
+    outcome, sentences = verdict.whole(list(models.values()), pairs, baseline, options)
+    return Comparison(
+        signature_of(predictions, totals, options),
+        totals.examples,
+        predictions.classes,
+        options,
+        models,
+        pairs,
+        baseline,
+        None if totals.labels.mass is None else totals.label_entropy.mean,
+        outcome,
+        sentences,
+        lint.warnings(
+            totals.facts,
+            predictions,
+            totals.examples,
+            tied=[model.tied_examples for model in models.values()],
+            confusions=[model.confusion for model in models.values()],
+        ),
+        totals.shown,
+    )

@@ -1,0 +1,151 @@
+"""What is counted: integers, which add up exactly in any order.
+
+Counts of one block or of many, for the labels, each model and each pair. No floating-point sums here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossent.extremes import Example, LargestSizes, Ranking
+from crossent.measures import Differences, ExampleLosses
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MORE_WRONG = 0.1
+"""Nats by which two cross-entropies must differ for one model to be more wrong on an example."""
+
+PARTS = ("both_right", "only_a_wrong", "only_b_wrong", "both_wrong")
+"""The four parts of the gap, by the index that `measures.Differences.part` gives."""
+
+_MOST_PARTS = 64
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Counts by label and prediction, sparse: cell ``label * classes + predicted``."""
+
+    cells: tuple[Ints, ...]
+    counts: tuple[Ints, ...]
+
+    def plus(self, other: Confusion) -> Confusion:
+        both = Confusion(self.cells + other.cells, self.counts + other.counts)
+        return both if len(both.cells) < _MOST_PARTS else both.compact()
+
+    def compact(self) -> Confusion:
+        """The same counts, each cell once, in order."""
+        cells, where = np.unique(np.concatenate(self.cells), return_inverse=True)
+        counts = np.zeros(len(cells), np.int64)
+        np.add.at(counts, where, np.concatenate(self.counts))
+        return Confusion((cells,), (counts,))
+
+
+@dataclass(frozen=True)
+class ModelCounts:
+    """One model's counts: examples wrong, tied at the top, with probability 0 for the label."""
+
+    wrong: int
+    tied: int
+    zero: int
+    confusion: Confusion
+
+    @classmethod
+    def of(cls, losses: ExampleLosses, label: Ints, classes: int) -> ModelCounts:
+        cells, counts = np.unique(label * classes + losses.predicted, return_counts=True)
+        return cls(
+            int(np.count_nonzero(losses.wrong)),
+            int(np.count_nonzero(losses.tied)),
+            int(np.count_nonzero(losses.zero)),
+            Confusion((cells,), (counts.astype(np.int64, copy=False),)),
+        )
+
+    def plus(self, other: ModelCounts) -> ModelCounts:
+        return ModelCounts(
+            self.wrong + other.wrong,
+            self.tied + other.tied,
+            self.zero + other.zero,
+            self.confusion.plus(other.confusion),
+        )
+
+
+@dataclass(frozen=True)
+class PairCounts:
+    """Two models' counts and extremes, by part as in `PARTS`.
+
+    Attributes
+    ----------
+    parts : (4,) examples of each part.
+    infinite : (4, 3) examples of each part where only a, only b, both cost infinitely much.
+    more_wrong : (2,) examples on which a, b is more wrong by over `MORE_WRONG`.
+    a_worse, b_worse : the examples that differ most in cross-entropy.
+    a_sizes, b_sizes : the largest finite differences.
+    """
+
+    parts: Ints
+    infinite: Ints
+    more_wrong: Ints
+    a_worse: Ranking
+    b_worse: Ranking
+    a_sizes: LargestSizes
+    b_sizes: LargestSizes
+
+    @classmethod
+    def of(cls, differences: Differences, describe: Callable[[int], Example], most: int) -> PairCounts:
+        part, d = differences.part, differences.cross_entropy
+        a, b = differences.a_infinite, differences.b_infinite
+        infinite = [np.bincount(part[rows], minlength=len(PARTS)) for rows in (a & ~b, b & ~a, a & b)]
+        return cls(
+            np.bincount(part, minlength=len(PARTS)),
+            np.stack(infinite, axis=1),
+            np.array([np.count_nonzero(d < -MORE_WRONG), np.count_nonzero(d > MORE_WRONG)]),
+            Ranking.of(-d, describe, most),
+            Ranking.of(d, describe, most),
+            LargestSizes((-d[np.isfinite(d) & (d < 0)],)),
+            LargestSizes((d[np.isfinite(d) & (d > 0)],)),
+        )
+
+    def plus(self, other: PairCounts) -> PairCounts:
+        return PairCounts(
+            self.parts + other.parts,
+            self.infinite + other.infinite,
+            self.more_wrong + other.more_wrong,
+            self.a_worse.plus(other.a_worse),
+            self.b_worse.plus(other.b_worse),
+            self.a_sizes.plus(other.a_sizes),
+            self.b_sizes.plus(other.b_sizes),
+        )
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """Examples by label, and for soft labels the sum of p by class in units of 2**-60: high, low 30 bits."""
+
+    examples: Ints
+    mass: tuple[Ints, Ints] | None
+
+    @classmethod
+    def of(cls, label: Ints, labels: Ints | Floats, classes: int) -> LabelCounts:
+        examples = np.bincount(label, minlength=classes)
+        if labels.ndim == 1:
+            return cls(examples, None)
+        units = np.rint(labels * 2.0**60).astype(np.int64)
+        return cls(examples, ((units >> 30).sum(axis=0), (units & (2**30 - 1)).sum(axis=0)))
+
+    def plus(self, other: LabelCounts) -> LabelCounts:
+        mass = None
+        if self.mass is not None and other.mass is not None:
+            mass = (self.mass[0] + other.mass[0], self.mass[1] + other.mass[1])
+        return LabelCounts(self.examples + other.examples, mass)
+
+    def frequencies(self) -> Floats:
+        """The share of each class among the labels: what 'always the same' predicts."""
+        examples = int(self.examples.sum())
+        if self.mass is None:
+            return self.examples / examples
+        high, low = self.mass
+        return (high.astype(np.float64) + low * 2.0**-30) * 2.0**-30 / examples

@@ -1,0 +1,48 @@
+"""Where a tally runs: on threads of this machine. Blocks go out in order; what comes back is merged.
+
+No sums and no estimates in here: whatever the engine, the result is the same set of blocks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from crossent.errors import PredictionsError
+from crossent.kernels.threads import count
+from crossent.predictions import Predictions
+from crossent.tally import Rule, Tally, tally_block
+
+
+def tally_on_threads(
+    predictions: Predictions,
+    rule: Rule,
+    *,
+    threads: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Tally:
+    """Tally all blocks on ``threads`` threads; ``progress`` is told the rows of each block once done."""
+    workers = count() if threads is None else threads
+    total: Tally | None = None
+    running: deque[Future[Tally]] = deque()
+
+    def take_in() -> Tally:
+        part = running.popleft().result()
+        if progress is not None:
+            progress(int(part.labels.examples.sum()))
+        if total is None:
+            return part
+        total.merge(part)
+        return total
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="crossent") as pool:
+        for block in predictions.blocks():
+            running.append(pool.submit(tally_block, block, rule))
+            if len(running) > workers:  # bounds what is held: one block a thread and the one being read
+                total = take_in()
+        while running:
+            total = take_in()
+    if total is None:
+        raise PredictionsError(f"{predictions.models[0].origin}: no rows, so there is nothing to compare")
+    return total

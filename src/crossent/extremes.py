@@ -1,0 +1,91 @@
+"""The examples on which two models differ most, kept in constant memory.
+
+Blocks come in any order, so everything kept is decided by value and row alone, never by arrival.
+No estimates: `comparison` reads what is kept here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+LARGEST = 65_536
+_MOST_PARTS = 64
+
+
+@dataclass(frozen=True)
+class Output:
+    """What one model said of one example, and what it cost; ``probs`` only where all of it is shown."""
+
+    predicted: int
+    of_label: float
+    cross_entropy: float
+    squared_error: float
+    probs: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """One example: its row from 0, its id, its label (the first largest p), and each model's output."""
+
+    row: int
+    id: str | None
+    label: int
+    outputs: tuple[Output, ...]
+    label_probs: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The examples with the largest sizes: larger first, equal ones by row; at most ``most`` of them."""
+
+    most: int
+    sizes: tuple[float, ...]
+    examples: tuple[Example, ...]
+
+    @classmethod
+    def of(cls, sizes: Floats, describe: Callable[[int], Example], most: int) -> Ranking:
+        """The first ``most`` rows of a block, each told by ``describe``."""
+        rows = largest_rows(sizes, most)
+        return cls(most, tuple(sizes[rows].tolist()), tuple(describe(int(row)) for row in rows))
+
+    def plus(self, other: Ranking) -> Ranking:
+        both = [*zip(self.sizes, self.examples, strict=True), *zip(other.sizes, other.examples, strict=True)]
+        both.sort(key=lambda one: (-one[0], one[1].row))
+        kept = both[: self.most]
+        return Ranking(self.most, tuple(size for size, _ in kept), tuple(example for _, example in kept))
+
+
+def largest_rows(sizes: Floats, most: int) -> NDArray[np.intp]:
+    """Rows of the ``most`` largest positive sizes, largest first, equal ones by row; nan is skipped."""
+    (candidates,) = np.nonzero(sizes > 0)
+    if 0 < most < len(candidates):
+        values = sizes[candidates]
+        # Keeps every row tied with the last one kept, so that the sort below decides by row.
+        candidates = candidates[values >= np.partition(values, -most)[-most]]
+    order = np.argsort(-sizes[candidates], kind="stable")
+    return candidates[order[:most]]
+
+
+@dataclass(frozen=True)
+class LargestSizes:
+    """The `LARGEST` largest of many positive sizes: a multiset, so equal ones need no order."""
+
+    parts: tuple[Floats, ...]
+
+    def plus(self, other: LargestSizes) -> LargestSizes:
+        parts = self.parts + other.parts
+        if len(parts) < _MOST_PARTS and sum(map(len, parts)) < 4 * LARGEST:
+            return LargestSizes(parts)
+        values = np.concatenate(parts)
+        return LargestSizes((np.partition(values, -LARGEST)[-LARGEST:] if len(values) > LARGEST else values,))
+
+    def fewest_reaching(self, goal: float) -> int | None:
+        """How many of the sizes, largest first, add up to ``goal``; None if all that are kept do not."""
+        reached = np.cumsum(np.sort(np.concatenate(self.parts))[::-1][:LARGEST]) >= goal
+        return int(np.argmax(reached)) + 1 if reached.any() else None

@@ -1,0 +1,110 @@
+"""The three measures of each example of a block, for one model.
+
+From checked blocks only; sums and estimates are made elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossent import reference
+from crossent.predictions import Kind
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_CHUNK = 2**17
+
+
+@dataclass(frozen=True)
+class ExampleLosses:
+    """One model's losses on the rows of a block.
+
+    ``predicted`` is the first largest output, ``tied`` tells where it was not alone, ``zero`` where
+    the label had probability 0, also if that was clipped.
+    """
+
+    predicted: Ints
+    tied: NDArray[np.bool_]
+    wrong: NDArray[np.bool_]
+    zero: NDArray[np.bool_]
+    squared_error: Floats
+    cross_entropy: Floats
+
+
+    def minus(self, other: ExampleLosses) -> Differences:
+        """What this model, b, costs more than the other one, a."""
+        with np.errstate(invalid="ignore"):  # infinite in both: nan, which nothing counts as a difference
+            cross_entropy = self.cross_entropy - other.cross_entropy
+        return Differences(
+            other.wrong + 2 * self.wrong,
+            self.squared_error - other.squared_error,
+            cross_entropy,
+            np.isinf(other.cross_entropy),
+            np.isinf(self.cross_entropy),
+        )
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Two models' losses on the same rows, b - a; ``cross_entropy`` is nan where both are infinite.
+
+    ``part`` is 0 where both are right, 1 where only a, 2 where only b, 3 where both are wrong.
+    """
+
+    part: Ints
+    squared_error: Floats
+    cross_entropy: Floats
+    a_infinite: NDArray[np.bool_]
+    b_infinite: NDArray[np.bool_]
+
+
+def example_losses(outputs: Floats, labels: Ints | Floats, *, kind: Kind, clip: float | None) -> ExampleLosses:
+    """The measures of each row, from logits or probabilities (n, k) and labels (n,) or (n, k).
+
+    A probability below ``clip`` costs the cross-entropy of ``clip``; None clips nothing.
+    """
+    rows, classes = outputs.shape
+    predicted = np.argmax(outputs, axis=1).astype(np.int64, copy=False)
+    tied = np.empty(rows, np.bool_)
+    squared_error, cross_entropy = np.empty(rows), np.empty(rows)
+    step = max(1, _CHUNK // classes)  # temporaries stay in the cache; a row's value is the row's alone
+    for start in range(0, rows, step):
+        part = slice(start, start + step)
+        q, p = outputs[part], labels[part]
+        tied[part] = np.count_nonzero(q == q.max(axis=1, keepdims=True), axis=1) > 1
+        if kind == "logits":
+            squared_error[part] = reference.softmax_squared_error(q, p)
+            cross_entropy[part] = reference.softmax_cross_entropy(q, p)
+        else:
+            squared_error[part] = reference.squared_error(p, q)
+            cross_entropy[part] = reference.cross_entropy(p, q)
+    zero = np.isinf(cross_entropy)
+    if clip is not None:
+        cross_entropy = _clipped(cross_entropy, outputs, labels, kind, clip)
+    return ExampleLosses(predicted, tied, predicted != label_of(labels), zero, squared_error, cross_entropy)
+
+
+def _clipped(cross_entropy: Floats, outputs: Floats, labels: Ints | Floats, kind: Kind, clip: float) -> Floats:
+    if labels.ndim == 1:
+        return np.minimum(cross_entropy, -math.log(clip))
+    return reference.cross_entropy(labels, np.maximum(probs_of(outputs, kind), clip))
+
+
+def label_of(labels: Ints | Floats) -> Ints:
+    """The label of each row: the class itself, or the first largest p."""
+    return (np.argmax(labels, axis=1) if labels.ndim == 2 else labels).astype(np.int64, copy=False)
+
+
+def probs_of(outputs: Floats, kind: Kind) -> Floats:
+    """Probabilities from outputs of either kind."""
+    return reference.softmax(outputs) if kind == "logits" else outputs
+
+
+def finite(values: Floats) -> Floats:
+    """The finite ones among the values."""
+    return values[np.isfinite(values)]

@@ -1,0 +1,1 @@
+from crossent.statistics import Moments, combine, moments

@@ -1,0 +1,72 @@
+"""What every reader delivers and everything after it consumes: blocks of aligned rows.
+
+No reading, no checking, no arithmetic in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossent.wording import Kind as Kind
+
+
+def rows_per_block(classes: int) -> int:
+    """Rows of one block, from the number of classes alone, so that every engine cuts alike."""
+    return min(65_536, max(1, 2**22 // classes))
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows ``[index * B, index * B + n)`` of all sources, aligned and checked; B is `rows_per_block`.
+
+    Attributes
+    ----------
+    index : position of the block, from 0.
+    ids : Arrow string array of length n, or None where rows are paired by position.
+    labels : int64 array (n,) of class indices, or float64 array (n, k) of label distributions.
+    outputs : one C-contiguous float64 array (n, k) per model, in the order of the models:
+        logits or probabilities, as that model's `ModelSource.kind` says.
+    deviations : per model the largest |sum of a row - 1| before any renormalising; 0.0 for logits.
+    """
+
+    index: int
+    ids: Any | None
+    labels: NDArray[np.int64] | NDArray[np.float64]
+    outputs: tuple[NDArray[np.float64], ...]
+    deviations: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """What is known of one model before its first row is read.
+
+    Attributes
+    ----------
+    name : the model's name, unique among the models.
+    kind : what its outputs are.
+    origin : the file, or 'array', as messages name it.
+    binary : True where one single column was given and the other class follows from it.
+    """
+
+    name: str
+    kind: Kind
+    origin: str
+    binary: bool = False
+
+
+class Predictions(Protocol):
+    """Aligned predictions of one or several models over the same examples."""
+
+    models: tuple[ModelSource, ...]
+    classes: tuple[str, ...]
+    paired_by: Literal["id", "position"]
+    rows: int | None
+    """Number of examples where the sources know it beforehand, for the progress bar."""
+
+    def blocks(self) -> Iterator[Block]:
+        """Blocks in order; may be called once more for another pass (in-memory and file sources)."""

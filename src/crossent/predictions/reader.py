@@ -1,0 +1,131 @@
+"""One source with the meaning of its columns: its rows as ids, labels and outputs in the order of the classes.
+
+Outputs stay in the dtype they are stored in until `finished`, so that joining by id holds no more than the file does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossent.predictions.check import checked_logits, checked_probs
+from crossent.predictions.columns import OutputColumns
+from crossent.predictions.labels import LabelReader, Labels
+from crossent.predictions.table import Table
+from crossent.predictions.values import Place, as_ids, as_matrix
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of one source; what it does not have, or was not asked for, is None."""
+
+    place: Place
+    ids: Any | None = None
+    labels: Labels | None = None
+    outputs: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True)
+class OutputReader:
+    """How to read one model's outputs.
+
+    Attributes
+    ----------
+    found : the columns.
+    classes : of the comparison, in order.
+    order : where in the found columns, or in the matrix, each class stands; None where it is the same order.
+    dtype : as stored.
+    """
+
+    found: OutputColumns
+    classes: tuple[str, ...]
+    order: NDArray[np.int64] | None
+    dtype: np.dtype[Any]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        if self.order is None or not self.found.per_class:
+            return self.found.columns
+        return tuple(self.found.columns[i] for i in self.order)
+
+    @property
+    def width(self) -> int:
+        return 1 if self.found.binary else len(self.classes)
+
+    def stored(self, batch: dict[str, Any], place: Place) -> NDArray[Any]:
+        """The outputs as they are stored, in the order of the classes; one column where the source is binary."""
+        matrix = as_matrix(batch, self.columns, self.width, self.dtype, place)
+        if self.order is None or self.found.per_class:
+            return matrix
+        return np.ascontiguousarray(matrix[:, self.order])
+
+    def finished(
+        self, stored: NDArray[Any], place: Place, *, text: bool, renormalize: bool
+    ) -> tuple[NDArray[np.float64], float]:
+        """Checked float64 outputs (n, k), and the largest |sum - 1| of probabilities."""
+        values = np.ascontiguousarray(stored, dtype=np.float64)
+        if self.found.binary:
+            values = self._both(values)
+
+        def at(row: int, column: int | None) -> str:
+            return place.at(row, "" if column is None else self._column_name(column))
+
+        if self.found.kind == "logits":
+            return checked_logits(values, at), 0.0
+        return checked_probs(values, at, text=text, renormalize=renormalize)
+
+    def _both(self, single: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The other class follows: 1 - q, or logit 0."""
+        both = np.zeros((len(single), 2))
+        given = self.classes.index((self.found.classes or self.classes)[0])
+        both[:, given] = single[:, 0]
+        if self.found.kind == "probs":
+            both[:, 1 - given] = 1.0 - single[:, 0]
+        return both
+
+    def _column_name(self, column: int) -> str:
+        if self.found.per_class:
+            return self.columns[0 if self.found.binary else column]
+        if self.found.columns[0] == "":
+            return str(column if self.order is None else self.order[column])
+        return f"{self.found.columns[0]}, class {self.classes[column]}"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One opened source and what its columns mean."""
+
+    table: Table
+    id: str | None
+    labels: LabelReader | None
+    outputs: OutputReader | None
+
+    @property
+    def length(self) -> int | None:
+        """Rows, where they are known without reading them."""
+        names = [*((self.id,) if self.id else ()), *(self.labels.columns if self.labels else ())]
+        return self.table.length([*names, *(self.outputs.columns if self.outputs else ())])
+
+    def rows(self, count: int) -> Iterator[Rows]:
+        """All rows, ``count`` at a time, the last piece shorter."""
+        texts = [*((self.id,) if self.id else ()), *(self.labels.texts if self.labels else ())]
+        numbers = [*(self.labels.numbers if self.labels else ()), *(self.outputs.columns if self.outputs else ())]
+        start = 0
+        for batch in self.table.batches(texts=texts, numbers=numbers, rows=count):
+            size = len(batch[(texts or numbers)[0]])
+            place = Place(self.table.origin, range(start, start + size), self.table.noun)
+            yield Rows(
+                place,
+                None if self.id is None else as_ids(batch[self.id], self.id, place, trim=self.table.text),
+                None if self.labels is None else self.labels.decode(batch, place),
+                None if self.outputs is None else self.outputs.stored(batch, place),
+            )
+            start += size
+
+    def only_ids(self) -> Reader:
+        """The same source, read for its ids alone."""
+        return Reader(self.table, self.id, None, None)

@@ -1,0 +1,208 @@
+"""From what the user gave to opened tables with unique names: NAME=FILE, FILE.npz:ARRAY, objects in memory.
+
+A format is registered once, in `FORMATS`; reading it is that format's own room.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crossent.errors import PredictionsError
+from crossent.predictions.memory import memory_table
+from crossent.predictions.numpy_files import open_npy, open_npz
+from crossent.predictions.parquet import open_parquet
+from crossent.predictions.table import Table
+from crossent.predictions.text import open_text
+
+Source = Any
+"""A path, or an array, tensor, Arrow table, frame, mapping of names to columns, or list."""
+
+
+def _text(separator: str, compression: str | None = None) -> Callable[[Path, str], Table]:
+    return lambda path, origin: open_text(path, origin, separator, compression)
+
+
+FORMATS: dict[str, Callable[[Path, str], Table]] = {
+    ".parquet": open_parquet,
+    ".csv": _text(","),
+    ".csv.gz": _text(",", "gzip"),
+    ".csv.zst": _text(",", "zstd"),
+    ".tsv": _text("\t"),
+    ".tsv.gz": _text("\t", "gzip"),
+    ".tsv.zst": _text("\t", "zstd"),
+    ".npy": open_npy,
+    ".npz": open_npz,
+}
+_NOT_YET = (".arrow", ".feather", ".jsonl", ".ndjson", ".jsonl.gz", ".jsonl.zst")
+_PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
+_MAGIC = {
+    b"PAR1": ("Parquet", (".parquet",)),
+    b"PK\x03\x04": ("a zip archive", (".npz",)),
+    b"PK\x05\x06": ("an empty zip archive", (".npz",)),
+    b"\x1f\x8b": ("compressed with gzip", (".csv.gz", ".tsv.gz")),
+    b"\x28\xb5\x2f\xfd": ("compressed with zstd", (".csv.zst", ".tsv.zst")),
+    b"\x93NUMPY": ("a NumPy array", (".npy",)),
+    b"ARROW1": ("an Arrow file", ()),
+    b"\x89HDF": ("HDF5", ()),
+    b"\x80\x02": ("a pickle, which is never opened", ()),
+    b"\x80\x03": ("a pickle, which is never opened", ()),
+    b"\x80\x04": ("a pickle, which is never opened", ()),
+    b"\x80\x05": ("a pickle, which is never opened", ()),
+}
+
+
+@dataclass(frozen=True)
+class Named:
+    """One source, split into its parts.
+
+    Attributes
+    ----------
+    name : given by the user; None where it follows from the file.
+    source : the path, or the object.
+    array : the array in an `.npz` that was asked for.
+    """
+
+    name: str | None
+    source: Source
+    array: str | None = None
+
+    @property
+    def path(self) -> Path | None:
+        return self.source if isinstance(self.source, Path) else None
+
+
+def named_sources(sources: Mapping[str, Source] | Sequence[Source]) -> list[tuple[str, Named]]:
+    """Every source with its unique name, in order."""
+    if isinstance(sources, Mapping):
+        return [(str(name), _split(source, str(name))) for name, source in sources.items()]
+    if isinstance(sources, str | os.PathLike) or not isinstance(sources, Sequence):
+        sources = [sources]
+    split = [_split(source, None) for source in sources]
+    given = Counter(source.name for source in split if source.name is not None)
+    if given and given.most_common(1)[0][1] > 1:
+        raise PredictionsError(f"two models are called {given.most_common(1)[0][0]}: give each its own NAME=FILE")
+    return list(zip(_unique(split), split, strict=True))
+
+
+def open_named(name: str, source: Named) -> Table:
+    """The table behind a source."""
+    if source.path is not None:
+        return open_file(source.path, source.array)
+    return memory_table(source.source, f"{name} (array)")
+
+
+def open_labels(source: Source) -> tuple[Table, str | None]:
+    """The table behind ``--labels``, and the array in it that was asked for."""
+    split = _split(source, "labels")
+    return open_named("labels", split), split.array
+
+
+def open_file(path: Path, array: str | None = None) -> Table:
+    """The table in a file, by its suffix."""
+    origin = f"{path}:{array}" if array else str(path)
+    try:
+        if path.is_dir():
+            raise PredictionsError(f"{path} is a folder: name a predictions file in it")
+        with path.open("rb") as file:
+            start = file.read(8)
+    except FileNotFoundError as error:
+        raise PredictionsError(_missing(str(path))) from error
+    except PermissionError as error:
+        raise PredictionsError(f"{path}: permission denied; make it readable") from error
+    except OSError as error:
+        raise PredictionsError(f"{path} cannot be read ({error.strerror}): check the path") from error
+    suffix = _suffix(path)
+    if suffix not in FORMATS:
+        raise PredictionsError(_unknown(path))
+    if not start:
+        raise PredictionsError(f"{path} is empty: write it again")
+    for magic, (called, suffixes) in _MAGIC.items():
+        if start.startswith(magic) and suffix not in suffixes:
+            mend = f"name it {' or '.join(suffixes)}" if suffixes else f"write {' or '.join(('.parquet', '.csv'))}"
+            raise PredictionsError(f"{path} is {called}, not {suffix}: {mend}")
+    return FORMATS[suffix](path, origin)
+
+
+def _split(source: Source, name: str | None) -> Named:
+    if isinstance(source, os.PathLike):
+        return Named(name, Path(source))
+    if not isinstance(source, str):
+        return Named(name, source)
+    if name is None and not os.path.exists(source):
+        found = re.fullmatch(r"([^=/\\:]*[^=/\\:\s])=(.+)", source, re.DOTALL)
+        if found:
+            name, source = found[1].strip(), found[2]
+    found = None if os.path.exists(source) else re.fullmatch(r"(.+\.npz):([^/\\:]+)", source, re.DOTALL)
+    return Named(name, Path(found[1]), found[2]) if found else Named(name, Path(source))
+
+
+def _unique(split: Sequence[Named]) -> list[str]:
+    """Given names, else stems with as many parent folders as it takes; what is still the same is numbered."""
+    depths = [0] * len(split)
+    places = [(os.path.realpath(source.path), source.array) if source.path else None for source in split]
+    names = [_name(source, 0, i) for i, source in enumerate(split)]
+    deepest = max((len(Path(place[0]).parts) for place in places if place), default=0)
+    for _ in range(deepest + 2):
+        clashing = {
+            i
+            for i, name in enumerate(names)
+            if split[i].name is None
+            and split[i].path is not None
+            and any(names[j] == name and places[j] != places[i] for j in range(len(names)))
+        }
+        for i in clashing:
+            depths[i] += 1
+            names[i] = _name(split[i], depths[i], i)
+    seen: Counter[str] = Counter()
+    for i, name in enumerate(names):
+        seen[name] += 1
+        if seen[name] > 1:
+            names[i] = f"{name} ({seen[name]})"
+    return names
+
+
+def _name(source: Named, depth: int, index: int) -> str:
+    if source.name is not None:
+        return source.name
+    if source.path is None:
+        return f"model {index + 1}"
+    path = Path(os.path.abspath(source.path))
+    folders = path.parts[1:-1]
+    stem = path.name.removesuffix(_suffix(path))
+    if depth > len(folders):  # same place, same stem: the suffix or the array tells them apart
+        stem = f"{path.name}:{source.array}" if source.array else path.name
+        return stem
+    return "/".join([*folders[len(folders) - depth :], stem])
+
+
+def _suffix(path: Path) -> str:
+    """The longest known suffix, else the last one."""
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    both = "".join(suffixes)
+    return both if both in FORMATS else (suffixes[-1] if suffixes else "")
+
+
+def _missing(path: str) -> str:
+    if path == "-":
+        return "standard input is not read yet: write the predictions to a file"
+    if "://" in path or path.startswith(("s3:", "gs:", "https:", "http:")):
+        return f"{path}: object stores and addresses are not read yet; copy the file here"
+    if any(sign in path for sign in "*?["):
+        return f"{path}: no such file, and patterns are not read yet; name one file"
+    return f"{path}: no such file"
+
+
+def _unknown(path: Path) -> str:
+    known = "Parquet, CSV or TSV (also .gz, .zst), .npy and .npz"
+    name = path.name.lower()
+    if name.endswith(_PICKLES):
+        return f"{path} looks like a pickle, which is never opened: save the arrays with crossent.save_predictions"
+    if name.endswith(_NOT_YET):
+        return f"{path}: this format is not read yet; write {known}"
+    return f"{path} has no known suffix: {known} are read"

@@ -1,0 +1,82 @@
+"""What a format delivers: a table of named columns, read some rows at a time, before any of it has a meaning.
+
+Each format is one room that builds a `Table`; what its columns mean is decided in `columns`, and how
+their values become numbers in `values`. No format's own knowledge in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from crossent.errors import PredictionsError
+
+Form = Literal["text", "integer", "real", "matrix", "untyped", "other"]
+Batch = dict[str, Any]
+"""Some rows of some columns: each a NumPy array, or an Arrow chunked array."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column as its file describes it.
+
+    Attributes
+    ----------
+    name : as in the file; '' for a bare array.
+    form : what its values are; 'untyped' in a text file, where the reader says what it wants.
+    type : the same in the format's own words, for messages.
+    width : entries per row: 1 unless `form` is 'matrix'; None where only the rows tell.
+    dtype : holds the numbers as they are stored, without loss.
+    """
+
+    name: str
+    form: Form
+    type: str
+    width: int | None = 1
+    dtype: np.dtype[Any] = np.dtype(np.float64)
+
+
+class Table(Protocol):
+    """An opened source."""
+
+    @property
+    def origin(self) -> str:
+        """How messages name the source."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Its columns, in the file's order."""
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """The source's own list of class names, in the order that its indices count."""
+
+    @property
+    def text(self) -> bool:
+        """Whether numbers were printed as decimal text."""
+
+    @property
+    def plural(self) -> bool:
+        """Whether `ids` and `labels` are taken for `id` and `label`."""
+
+    @property
+    def noun(self) -> Literal["column", "array"]:
+        """What messages call one of `columns`."""
+
+    def length(self, names: Sequence[str]) -> int | None:
+        """Rows of these columns where it is known without reading them."""
+
+    def batches(self, *, texts: Sequence[str], numbers: Sequence[str], rows: int) -> Iterator[Batch]:
+        """These columns from the first row on, ``rows`` at a time, the last batch shorter; may be repeated."""
+
+
+def refuse_repeated(names: Sequence[str], origin: str) -> None:
+    """Column names must be unique: of two, nobody knows which is meant."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise PredictionsError(f"{origin} has more than one column '{name}': keep one of them")
+        seen.add(name)

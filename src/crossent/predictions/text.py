@@ -1,0 +1,212 @@
+"""CSV and TSV files, compressed or not, streamed through PyArrow's reader with the types that are wanted.
+
+Where PyArrow refuses, the file is read again as plain text to say which row and column, and what mends it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import pyarrow as pa
+import pyarrow.csv
+
+from crossent.errors import PredictionsError
+from crossent.predictions.arrow_tables import recut
+from crossent.predictions.table import Batch, Column, refuse_repeated
+
+_LONGEST_HEADER = 1 << 26
+_BYTES_PER_CELL = 64  # a row must fit into one block of the reader
+_NUMBER = re.compile(rb"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*|\s*[+-]?(inf|infinity|nan)\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A text file whose header was read.
+
+    Attributes
+    ----------
+    names : of its columns, trimmed.
+    header_lines : physical lines up to the first row.
+    """
+
+    origin: str
+    path: Path
+    compression: str | None
+    separator: str
+    names: tuple[str, ...]
+    header_lines: int
+    classes: tuple[str, ...] | None = None
+    text: bool = True
+    plural: bool = False
+    noun: Literal["column", "array"] = "column"
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return tuple(Column(name, "untyped", "text") for name in self.names)
+
+    def length(self, names: Sequence[str]) -> int | None:
+        return None
+
+    def batches(self, *, texts: Sequence[str], numbers: Sequence[str], rows: int) -> Iterator[Batch]:
+        types = dict.fromkeys(texts, pa.string()) | dict.fromkeys(numbers, pa.float64())
+        return recut(self._pieces(types), rows)
+
+    def _pieces(self, types: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+        read = 0
+        try:
+            for piece in self._reader(types):
+                read += piece.num_rows
+                yield piece
+        except pa.ArrowInvalid as error:
+            self._explain(types, error)
+        except OSError as error:
+            raise PredictionsError(f"{self.origin}: damaged or cut off after row {read:,} ({error}); write it again") from error
+
+    def _reader(
+        self, types: dict[str, pa.DataType], ragged: list[pa.csv.InvalidRow] | None = None
+    ) -> pa.csv.CSVStreamingReader:
+        def keep(row: pa.csv.InvalidRow) -> str:
+            if ragged is not None:
+                ragged.append(row)
+            return "error"
+
+        return pa.csv.open_csv(
+            pa.input_stream(str(self.path), compression=self.compression),
+            pa.csv.ReadOptions(
+                use_threads=ragged is None,  # only then does it know the number of a row
+                block_size=max(1 << 20, _BYTES_PER_CELL * len(self.names)),
+                column_names=self.names,
+                skip_rows=self.header_lines,
+            ),
+            pa.csv.ParseOptions(
+                delimiter=self.separator,
+                newlines_in_values=True,
+                ignore_empty_lines=len(self.names) > 1,  # with one column an empty line is an empty value
+                invalid_row_handler=keep,
+            ),
+            pa.csv.ConvertOptions(
+                column_types=types, include_columns=list(types), null_values=[], strings_can_be_null=False
+            ),
+        )
+
+    def _explain(self, types: dict[str, pa.DataType], refused: pa.ArrowInvalid) -> NoReturn:
+        ragged: list[pa.csv.InvalidRow] = []
+        row = 0
+        try:
+            for piece in self._reader(dict.fromkeys(types, pa.binary()), ragged):
+                for name, kind in types.items():
+                    self._explain_column(piece.column(name).to_pylist(), name, kind, row)
+                row += piece.num_rows
+        except pa.ArrowInvalid as error:
+            if not ragged:
+                self._give_up(row, error)
+            got, expected = ragged[0].actual_columns, ragged[0].expected_columns
+            raise PredictionsError(
+                f"{self.origin}, row {ragged[0].number - self.header_lines}: {got} columns, but the header has"
+                f" {expected}; mend the row, and put quotes around values that contain the separator"
+            ) from error
+        self._give_up(0, refused)
+
+    def _give_up(self, row: int, error: pa.ArrowInvalid) -> NoReturn:
+        raise PredictionsError(f"{self.origin}, after row {row:,}: {str(error).splitlines()[0][:200]}") from error
+
+    def _explain_column(self, values: list[bytes], name: str, kind: pa.DataType, before: int) -> None:
+        for row, value in enumerate(values, before + 1):
+            place = f"{self.origin}, row {row}, column {name}"
+            if kind == pa.float64():
+                if not _NUMBER.fullmatch(value):
+                    raise PredictionsError(f"{place}: {_number_sentence(value)}")
+            elif not _is_utf8(value):
+                raise PredictionsError(f"{place}: not UTF-8; save the file as UTF-8")
+
+
+def open_text(path: Path, origin: str, separator: str, compression: str | None) -> TextTable:
+    """The table in a text file; only its header is read."""
+    try:
+        with pa.input_stream(str(path), compression=compression) as stream:
+            header, rest = _split(stream, origin)
+    except OSError as error:
+        raise PredictionsError(
+            f"{origin} is damaged, or not compressed as its name says ({error}); write it again"
+        ) from error
+    try:
+        decoded = header.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PredictionsError(f"{origin}: its header is not UTF-8; save the file as UTF-8") from error
+    names = next(row for row in csv.reader(io.StringIO(decoded, newline=""), delimiter=separator) if row)
+    names = [name.strip() for name in names]
+    _refuse_header(names, separator, origin)
+    refuse_repeated(names, origin)
+    if not rest:
+        raise PredictionsError(f"{origin} has a header but no rows: write one row per example")
+    return TextTable(origin, path, compression, separator, tuple(names), len(header.splitlines()))
+
+
+def _split(stream: Any, origin: str) -> tuple[bytes, bytes]:
+    """The lines up to the end of the header, and the start of what follows, without blank lines."""
+    start = b""
+    while piece := stream.read(1 << 16):
+        start += piece
+        if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise PredictionsError(f"{origin} is UTF-16: save it as UTF-8")
+        header = _first_line(start)
+        rest = start[len(header) :].strip()
+        if header and rest:
+            return header, rest
+        if len(start) > _LONGEST_HEADER:
+            raise PredictionsError(f"{origin}: its first line is longer than 64 MB; is it a text file?")
+    if not start.removeprefix(b"\xef\xbb\xbf").strip():
+        raise PredictionsError(f"{origin} is empty: write a header and one row per example")
+    return _first_line(start) or start, b""
+
+
+def _first_line(start: bytes) -> bytes:
+    """Up to the end of the first line that is not empty, a line break within quotes not counted."""
+    header = b""
+    for line in start.splitlines(keepends=True):
+        header += line
+        if header.removeprefix(b"\xef\xbb\xbf").strip() and header.count(b'"') % 2 == 0:
+            return header
+    return b""
+
+
+def _refuse_header(names: Sequence[str], separator: str, origin: str) -> None:
+    if len(names) == 1:
+        for other, called in ((";", "semicolons"), (",", "commas"), ("\t", "tabs"), ("|", "bars")):
+            if other != separator and other in names[0]:
+                mend = {",": "name it .csv", "\t": "name it .tsv"}.get(
+                    other, "write it with commas, and with points in the numbers"
+                )
+                raise PredictionsError(f"{origin} seems to be separated by {called}: {mend}")
+    if all(_NUMBER.fullmatch(name.encode()) for name in names) and len(names) > 1:
+        raise PredictionsError(
+            f"{origin} has no header, its first line is numbers ({', '.join(names[:3])}): name the columns there,"
+            " such as id,label,prob_dog,prob_cat"
+        )
+    if "" in names:
+        raise PredictionsError(f"{origin}: column {names.index('') + 1} has no name in the header; name it")
+
+
+def _number_sentence(value: bytes) -> str:
+    if not _is_utf8(value):
+        return "not UTF-8; save the file as UTF-8"
+    text = value.decode().strip()
+    if not text:
+        return "empty; every class needs a number"
+    if _NUMBER.fullmatch(value.replace(b",", b".")):
+        return f'"{text}" has a decimal comma; write {text.replace(",", ".")}'
+    return f'"{text[:40]}" is not a number; mend it, or leave the row out'
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,144 @@
+"""A batch's raw columns as ids, label values and matrices, whatever library they come from.
+
+Refuses what has no value: nulls, lists of different lengths, the wrong type, each with its row and column.
+What the values mean, and whether they make sense, is decided in `labels` and `check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from crossent.errors import PredictionsError
+from crossent.predictions.arrow_tables import is_list, plain_type
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a batch stands: its source, and for each of its rows the row there, from 0."""
+
+    origin: str
+    rows: range | NDArray[np.int64]
+    noun: str = "column"
+
+    def at(self, row: int, column: str = "") -> str:
+        """``nn2.csv, row 3, column prob_dog``."""
+        named = f", {self.noun} {column}" if column else ""
+        return f"{self.origin}, row {int(self.rows[row]) + 1}{named}"
+
+
+def as_ids(values: Any, column: str, place: Place, *, trim: bool) -> pa.StringArray:
+    """Ids as text, one Arrow array."""
+    texts = as_texts(values, column, place, trim=trim)
+    lengths = pc.binary_length(texts)
+    if len(texts) and pc.min(lengths).as_py() == 0:
+        raise PredictionsError(f"{place.at(pc.index(lengths, 0).as_py(), column)}: empty; every row needs an id")
+    return texts
+
+
+def as_texts(values: Any, column: str, place: Place, *, trim: bool) -> pa.StringArray:
+    """Text or integers as text, one Arrow array; ``trim`` takes blanks off both ends."""
+    texts = _plain(values, column, place)
+    if not pa.types.is_string(texts.type):
+        texts = texts.cast(pa.string())
+    return pc.utf8_trim_whitespace(texts) if trim else texts
+
+
+def as_vector(values: Any, column: str, place: Place) -> NDArray[Any]:
+    """Numbers as a NumPy array (n,) of the dtype they are stored in."""
+    if isinstance(values, np.ndarray):
+        return values
+    vector: NDArray[Any] = _plain(values, column, place).to_numpy(zero_copy_only=False)
+    return vector
+
+
+def as_matrix(
+    batch: dict[str, Any], columns: Sequence[str], width: int, dtype: np.dtype[Any], place: Place
+) -> NDArray[Any]:
+    """One list or array column, or several columns of numbers, as a C-contiguous matrix (n, width)."""
+    if len(columns) == 1 and (matrix := _whole(batch[columns[0]], columns[0], width, place)) is not None:
+        return np.ascontiguousarray(matrix)
+    out = np.empty((len(batch[columns[0]]), len(columns)), dtype)
+    for j, column in enumerate(columns):
+        values = batch[column]
+        if not isinstance(values, np.ndarray):
+            _refuse_null(values, column, place)
+            values = _decoded(values)
+            if pa.types.is_decimal(values.type):
+                values = values.cast(pa.float64())
+            values = values.to_numpy()
+        out[:, j] = values
+    return out
+
+
+def list_width(values: Any, column: str, place: Place) -> int:
+    """Entries of the first row of a list column."""
+    first = _decoded(values)[0]
+    if not first.is_valid:
+        raise PredictionsError(f"{place.at(0, column)}: null; every row needs its values")
+    return len(first)
+
+
+def _whole(values: Any, column: str, width: int, place: Place) -> NDArray[Any] | None:
+    """A matrix column as a matrix; None for a column of single numbers."""
+    if isinstance(values, np.ndarray):
+        return values if values.ndim == 2 else None
+    values = _decoded(values)
+    if not is_list(values.type):
+        return None
+    _refuse_null(values, column, place)
+    pieces, start = [], 0
+    for chunk in values.chunks:
+        if not pa.types.is_fixed_size_list(chunk.type):
+            lengths = pc.list_value_length(chunk).to_numpy()
+            if (wrong := lengths != width).any():
+                row = int(wrong.argmax())
+                raise PredictionsError(
+                    f"{place.at(start + row, column)}: {lengths[row]} values, but the first row has {width};"
+                    " every row needs one value per class"
+                )
+        flat = chunk.flatten()
+        if flat.null_count:
+            row = start + pc.index(flat.is_null(), True).as_py() // width
+            raise PredictionsError(f"{place.at(row, column)}: a null among the values; every class needs a number")
+        pieces.append(flat.to_numpy(zero_copy_only=False).reshape(len(chunk), width))
+        start += len(chunk)
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def _plain(values: Any, column: str, place: Place) -> pa.Array:
+    if isinstance(values, np.ndarray):
+        return _from_numpy(values, column, place)
+    _refuse_null(values, column, place)
+    values = _decoded(values)
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+
+
+def _from_numpy(values: NDArray[Any], column: str, place: Place) -> pa.Array:
+    if values.dtype.kind == "S":
+        try:
+            values = np.char.decode(values, "utf-8")
+        except UnicodeDecodeError as error:
+            raise PredictionsError(f"{place.origin}, {place.noun} {column} is not UTF-8: save it as text") from error
+    return pa.array(values.astype(values.dtype.newbyteorder("="), copy=False))
+
+
+def _decoded(values: Any) -> Any:
+    """Without dictionaries and extension types."""
+    kind = plain_type(values.type)
+    if isinstance(values.type, pa.BaseExtensionType):
+        chunks = [chunk.storage for chunk in values.chunks]
+        values = pa.chunked_array(chunks, values.type.storage_type)
+    return values.cast(kind) if values.type != kind else values
+
+
+def _refuse_null(values: Any, column: str, place: Place) -> None:
+    if values.null_count:
+        row = pc.index(values.is_null(), True).as_py()
+        raise PredictionsError(f"{place.at(row, column)}: null; every row needs a value")

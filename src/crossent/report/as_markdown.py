@@ -1,0 +1,35 @@
+"""A comparison as Markdown: what a pull request's comment wants."""
+
+from __future__ import annotations
+
+import re
+
+from crossent.comparison import Comparison
+from crossent.report.cells import header, measure_rows, notes, pair_lines, parts
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~-])")
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """The verdict first, then the table, the differences, the warnings and the signature."""
+    blocks = [f"**{_escaped(comparison.verdict)}**", _escaped(header(comparison)), _table(comparison)]
+    blocks += [f"- {_escaped(note)}" for note in notes(comparison)]
+    for pair in comparison.pairs:
+        lines = [*pair_lines(pair, comparison), parts(pair, comparison)]
+        blocks.append("\n".join(f"- {_escaped(' '.join(line.split()))}" for line in lines if line))
+    blocks += [f"> {_escaped(warning)}" for warning in comparison.warnings]
+    blocks.append(f"`{str(comparison.signature).replace('`', '')}`")
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _table(comparison: Comparison) -> str:
+    lines = ["| | wrong | squared error | cross-entropy | typical q of the label |", "|---|---|---|---|---|"]
+    for row in measure_rows(comparison):
+        cells = (row.name, row.wrong, row.squared_error, row.cross_entropy, row.typical)
+        lines.append(f"| {' | '.join(_escaped(' '.join(cell.split())) for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def _escaped(text: str) -> str:
+    """The text as text: names may hold anything, also Markdown and HTML."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split("\n")))

@@ -1,0 +1,124 @@
+"""The coverage that COMPARISON promises, on the cells of ``benchmarks/coverage.py``.
+
+An interval 'carries the mark' where it says that few examples decide it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmarks import coverage
+from benchmarks.coverage import BEGIN, DOCUMENT, END, HIGHEST, LOWEST, REPETITIONS, Coverage, as_table, cells
+from crossent.statistics import wilson
+
+FEW_REPETITIONS = 300
+MARKED_CELL = ("t", "1% errors", 200)
+
+
+def allowance(limit, samples, checks):
+    """How far a share may be off in `samples` samples, so that all checks together fail once in 10^4."""
+    if samples is None:
+        return 0.0
+    return abs(stats.binom.ppf(1e-4 / checks, max(samples, 1), limit) / max(samples, 1) - limit)
+
+
+def assert_conditions(measured: dict[coverage.Cell, Coverage], exactly: bool) -> None:
+    """With few repetitions the limits give way by what chance alone explains; exact cells by nothing."""
+    marked_cells = 0
+    for cell, found in measured.items():
+        samples = None if exactly or found.repetitions is None else found.repetitions
+
+        def slack(limit, share, samples=samples):
+            return allowance(limit, samples and round(samples * share), len(measured))
+
+        # a cell counts as unmarked where at most half of its intervals carry the mark
+        if found.share_marked <= 0.5 and found.of_unmarked is not None:
+            assert found.of_unmarked >= LOWEST - slack(LOWEST, found.unmarked), cell
+        # and everywhere it is rare that an interval without the mark leaves the truth out
+        assert found.unmarked_missed <= 1 - LOWEST + slack(LOWEST, 1.0), cell
+        if cell.expected is not None and cell.expected >= 20:
+            assert found.of_all <= HIGHEST + slack(HIGHEST, found.given), cell
+        if (cell.interval, cell.setting, cell.count) == MARKED_CELL:
+            marked_cells += 1
+            assert found.share_marked >= 0.9, cell
+    assert marked_cells == 5
+
+
+def test_conditions_with_few_repetitions():
+    chosen = {cell: run for cell, run in cells().items() if cell.count <= 1000}
+    assert_conditions({cell: run(FEW_REPETITIONS) for cell, run in chosen.items()}, exactly=False)
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return {cell: run(REPETITIONS) for cell, run in cells().items()}
+
+
+@pytest.mark.slow
+def test_conditions(measured):
+    assert_conditions(measured, exactly=True)
+
+
+@pytest.mark.slow
+def test_unmarked_intervals_fall_short_only_where_most_are_marked(measured):
+    """The documentation says of these cells that more than two of three intervals carry the mark."""
+    short = {cell: found for cell, found in measured.items() if (found.of_unmarked or 1.0) < LOWEST}
+    assert short
+    assert all(found.share_marked > 2 / 3 for found in short.values())
+    assert all(cell.interval in ("t", "paired t") for cell in short)
+
+
+@pytest.mark.slow
+def test_the_documentation_has_this_table(measured):
+    written = DOCUMENT.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0].strip()
+    assert written == as_table(measured)
+
+
+def test_the_documentation_has_all_rows():
+    written = DOCUMENT.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0].strip().splitlines()
+    nothing = Coverage(1.0, 1.0, 1.0, 1.0, None)
+    expected = as_table(dict.fromkeys(cells(), nothing)).splitlines()
+    assert [line.split("|")[1:4] for line in written] == [line.split("|")[1:4] for line in expected]
+
+
+@pytest.mark.parametrize("count", coverage.COUNTS)
+def test_wilson_holds_wherever_one_error_is_expected(count):
+    lowest = coverage.lowest_wilson_coverage(count, 1.0)
+    assert lowest >= LOWEST
+    # the same by brute force on a grid: never below what the ends of the intervals give
+    rates = np.linspace(1 / count, 0.5, 301)
+    k = np.arange(count + 1)
+    found = [wilson(int(i), count, 0.95) for i in k]
+    lows, highs = np.array([e.low for e in found]), np.array([e.high for e in found])
+    grid = [stats.binom.pmf(k[(lows <= rate) & (rate <= highs)], count, rate).sum() for rate in rates]
+    assert lowest - 1e-12 <= min(grid) <= lowest + 0.03
+    assert coverage.wilson_coverage(count, rates[7]).of_all == pytest.approx(grid[7], abs=1e-9)
+
+
+def test_wilson_dips_where_less_than_one_error_is_expected():
+    """Just below 1 − exp(−λ) = the chance of an error at the lower limit for one error, λ = 0.1765."""
+    assert coverage.lowest_wilson_coverage(5000, 0.0) == pytest.approx(math.exp(-0.17653), abs=1e-3)
+
+
+def test_samples_have_the_moments_that_are_taken_for_true():
+    """Means within five standard errors of what the cells take as truth: a wrong truth would pass as coverage."""
+    generator = np.random.default_rng(0)
+    for rate in coverage.ERROR_RATES:
+        for spread in (2.0, 10.0):
+            network = coverage.Network(rate, spread)
+            normal = generator.standard_normal(10**6)
+            margins = network.margins(normal)
+            assert abs((margins < 0).mean() - rate) <= 5 * math.sqrt(rate / 10**6)
+            for loss, _ in coverage.LOSSES.values():
+                losses = loss(margins)
+                assert abs(losses.mean() - coverage.expected_loss(loss, network)) <= 5 * losses.std() / 1e3
+    a, b = coverage.Network(0.05, 2.0), coverage.Network(0.075, 3.0)
+    sampler = coverage.network_differences(lambda margins: (margins < 0) * 1.0, a, b, 10**6)
+    discordant = np.abs(sampler(generator)).mean()
+    assert abs(discordant - coverage.share_discordant(a, b)) <= 5 * math.sqrt(discordant / 10**6)
+    spread = coverage.log_normal_spread(6.0)
+    assert stats.lognorm(spread).stats("s") == pytest.approx(6.0, rel=1e-9)
