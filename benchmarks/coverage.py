@@ -19,14 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from crossent.moments import Moments, combine, moments
 from crossent.statistics import (
     FEWEST,
     Difference,
     Estimate,
-    Moments,
-    combine,
     error_difference,
-    moments,
     student,
     student_difference,
     wilson,

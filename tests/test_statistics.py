@@ -15,15 +15,13 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
+from crossent.moments import Moments, combine, moments
 from crossent.statistics import (
     FEWEST,
     Difference,
     Estimate,
-    Moments,
-    combine,
     error_difference,
     holm,
-    moments,
     student,
     student_difference,
     wilson,
@@ -99,6 +97,42 @@ def test_moments_of_blocks_are_those_of_the_whole(values, share):
     assert abs(Fraction(found.mean) - mean) <= mean_off
     assert abs(Fraction(found.m2) - m2) <= m2_off
     assert abs(Fraction(found.m3) - m3) <= m3_off
+
+
+NEIGHBOURS = np.repeat([1e9, np.nextafter(1e9, 2e9)], [70, 30])
+
+
+@pytest.mark.parametrize(
+    "values", [*HARD.values(), NEIGHBOURS, np.full(65_536, 0.1)], ids=[*HARD, "neighbours", "a whole block"]
+)
+def test_moments_of_one_block(values):
+    """Centred on the mean to its last digit, even where the mean lies between two neighbouring floats."""
+    count, total, m2, m3, low, high = moments(values)
+    mean, exact_m2, exact_m3 = exact_moments(values)
+    deviations = np.abs(values - float(mean)) + UNIT * abs(float(mean))
+    assert (count, low, high) == (len(values), values.min(), values.max())
+    roundings = (20 + math.log2(len(values))) * UNIT
+    # the sum is rounded once, and what it had lost before once more
+    assert abs(Fraction(total) - mean * len(values)) <= UNIT * abs(total) + roundings * deviations.sum()
+    assert abs(Fraction(m2) - exact_m2) <= roundings * (deviations**2).sum()
+    assert abs(Fraction(m3) - exact_m3) <= 2 * roundings * (deviations**3).sum()
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_zero_has_one_sign(order):
+    parts = np.array([moments(np.array([0.0, 1.0])), moments(np.array([-0.0, 1.0]))])
+    highs = np.array([moments(np.array([0.0, -1.0])), moments(np.array([-0.0, -1.0]))])
+    assert math.copysign(1, combine(parts[order]).low) == 1
+    assert math.copysign(1, combine(highs[order]).high) == 1
+    assert math.copysign(1, combine(np.array([moments(np.array([-0.0]))])).mean) == 1
+
+
+def test_spread_below_float64_gives_no_interval():
+    found = series(np.repeat([0.0, 1e-200], 20))
+    assert found.low < found.high
+    assert student(found, 0.95, range=ANY) == Estimate(found.mean, None, None, "t", False)
+    assert student_difference(found, 0.95).p_value is None
+    assert math.isnan(found.skewness)
 
 
 def test_equal_values_have_exactly_no_spread():
@@ -524,8 +558,9 @@ def test_holm_by_hand():
 def test_scipy_is_loaded_late_and_scipy_stats_never():
     script = """
 import sys
+from crossent.moments import *
+from crossent.moments import *
 from crossent.statistics import *
-from crossent.statistics import FEWEST
 assert 'scipy' not in sys.modules, 'loaded by the import'
 wilson(3, 50, 0.95), error_difference(1, 2, 3, 50, 0.95), holm([0.1, 0.2])
 student(combine(moments(__import__('numpy').arange(50.0))[None]), 0.95, range=(0, 50))

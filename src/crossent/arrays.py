@@ -10,7 +10,7 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,11 @@ from numpy.typing import NDArray
 from crossent.errors import DtypeError, LabelError, LogitError, OptionError, ProbabilityError, ShapeError
 
 Reason = Literal["nan", "+inf", "no finite logit", "negative", "sum"]
+
+Array = Any
+"""A NumPy array, a list, or a PyTorch tensor."""
+
+_DTYPES = "pass dense float16, bfloat16, float32, float64, integers or booleans"
 
 ENTRIES_PER_BLOCK = 2**17
 """A block and its temporaries stay in the second-level cache or near it."""
@@ -100,19 +105,57 @@ def is_tensor(values: object) -> bool:
     return torch is not None and isinstance(values, torch.Tensor)
 
 
-def as_array(values: Any, name: str) -> NDArray[Any]:
-    """A NumPy array of real numbers, not copied where it is one already."""
+def as_array(values: Array, name: str) -> NDArray[Any]:
+    """A NumPy array of real numbers, not copied where it is one already; bfloat16 tensors as float32."""
     if isinstance(values, np.ma.MaskedArray):
         raise DtypeError(f"{name} is a masked array, whose mask would be lost: pass the rows that count")
+    kind = str(values.dtype) if is_tensor(values) else ""
     try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise ShapeError(f"{name} is no array, its rows differ in length: {error}") from None
+        array = np.asarray(_plain(values) if kind else values)
+    except (TypeError, ValueError) as error:
+        if kind:
+            raise DtypeError(f"{name} is a {values.layout} tensor of {kind}: {_DTYPES}") from None
+        raise ShapeError(f"{name} is no array of numbers: {error}") from None
     if array.dtype.kind in "biu" or is_float(array.dtype):
         return array
-    raise DtypeError(
-        f"{name} has dtype {array.dtype}: pass float16, bfloat16, float32, float64, integers or booleans"
-    )
+    raise DtypeError(f"{name} has dtype {array.dtype}: {_DTYPES}")
+
+
+def as_constant(values: Array, name: str) -> NDArray[Any]:
+    """`as_array` of an argument that no gradient flows to."""
+    if is_tensor(values) and values.requires_grad:
+        raise OptionError(f"{name} requires a gradient and would get none here: pass {name}.detach()")
+    return as_array(values, name)
+
+
+class Rows(NamedTuple):
+    """Rows (n, k) of what was passed as (n, k), (k,), or with its axes the other way round."""
+
+    values: Any
+    """A NumPy array, or a tensor of floats."""
+    view: NDArray[Any]
+    """The same as a NumPy array."""
+    single: bool = False
+    transposed: bool = False
+
+    def like(self, array: Any) -> Any:
+        """View an array or tensor that lies as what was passed as rows (n, k)."""
+        return array.reshape(1, -1) if self.single else array.T if self.transposed else array
+
+
+def as_rows(values: Array, name: str) -> Rows:
+    """Rows of floats for a tensor, of any dtype for an array."""
+    view = as_array(values, name)
+    if view.ndim not in (1, 2):
+        raise ShapeError(f"{name} has shape {view.shape}: pass (n, k), or (k,) for one example")
+    if view.shape[-1] == 0:
+        raise ShapeError(f"{name} has shape {view.shape}: at least one class is needed")
+    single = view.ndim == 1
+    if not is_tensor(values):
+        values = view
+    elif not values.is_floating_point():
+        values = values.double()
+    return Rows(values.reshape(1, -1), view.reshape(1, -1), single) if single else Rows(values, view)
 
 
 def is_float(dtype: np.dtype[Any]) -> bool:
@@ -130,15 +173,6 @@ def loss_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float32 if is_float(dtype) and dtype.itemsize <= 4 else np.float64)
 
 
-def as_rows(array: NDArray[Any], name: str) -> NDArray[Any]:
-    """A view (n, k), one row for a 1-D array."""
-    if array.ndim not in (1, 2):
-        raise ShapeError(f"{name} has shape {array.shape}: pass (n, k), or (k,) for one example")
-    if array.shape[-1] == 0:
-        raise ShapeError(f"{name} has shape {array.shape}: at least one class is needed")
-    return array.reshape(1, -1) if array.ndim == 1 else array
-
-
 def blocks(shape: tuple[int, ...]) -> Iterator[slice]:
     """Cuts rows (n, k) into blocks that fit the cache."""
     rows = max(1, ENTRIES_PER_BLOCK // shape[1])
@@ -150,81 +184,76 @@ def widened(rows: NDArray[Any]) -> NDArray[np.float64]:
     return np.ascontiguousarray(rows, dtype=np.float64)
 
 
-def check_logits(logits: NDArray[Any], name: str, *, single: bool, keep: NDArray[np.bool_] | None) -> None:
-    """Refuses rows (n, k) without a softmax; rows that are not kept are not looked at."""
-    for block in blocks(logits.shape):
+def check_logits(rows: Rows, name: str, keep: NDArray[np.bool_] | None = None) -> None:
+    """Refuses rows without a softmax; rows that are not kept are not looked at."""
+    for block in blocks(rows.view.shape):
         kept = np.arange(block.start, block.stop)
         if keep is not None:
             kept = kept[keep[block]]
-        fault = logits_fault(widened(logits[block] if keep is None else logits[kept])) if len(kept) else None
+        if len(kept) == 0:
+            continue
+        fault = logits_fault(widened(rows.view[block] if keep is None else rows.view[kept]))
         if fault is None:
             continue
-        place = _place(name, int(kept[fault.row]), fault.column, single)
+        place = _place(name, int(kept[fault.row]), fault.column, rows.single)
         if fault.reason == "no finite logit":
-            raise LogitError(f"{place} has no finite logit: every class is ruled out, leave the row out")
+            raise LogitError(f"{place} has no finite logit: every class is ruled out; leave the row out")
         raise LogitError(
             f"{place} is {fault.reason}: logits are finite, or -inf for a class that is ruled out;"
             " look for what made it in the model"
         )
 
 
-def check_probs(probs: NDArray[Any], name: str, *, single: bool) -> None:
-    """Refuses rows (n, k) that are no distributions; sums get the tolerance of the digits that are there."""
+def check_probs(rows: Rows, name: str) -> None:
+    """Refuses rows that are no distributions; sums get the tolerance of the digits that are there."""
+    probs = rows.view
     fault = _first_probs_fault(probs, sum_tolerance(_spacing(probs.dtype)))
     if fault is not None and fault.reason == "sum":
         finest = min(precision(widened(probs[block])) for block in blocks(probs.shape))
         fault = _first_probs_fault(probs, sum_tolerance(finest))
     if fault is None:
         return
-    place = _place(name, fault.row, fault.column, single)
+    place = _place(name, fault.row, fault.column, rows.single)
     if fault.reason == "sum":
         mend = "crossent never renormalises; divide by the sum"
         if name == "q":
             mend = f"not softmax? {mend}, or pass logits to softmax_cross_entropy"
         raise ProbabilityError(f"{place} sums to {fault.value:.9g}, not 1: {mend}")
-    value = f"{fault.value:.9g}" if fault.reason == "negative" else fault.reason
-    mend = "are these logits? pass them to softmax_cross_entropy" if name == "q" else "mend the labels"
-    raise ProbabilityError(f"{place} is {value}, but probabilities are >= 0 and sum to 1: {mend}")
+    mend = "if these are logits, pass them to softmax_cross_entropy" if name == "q" else "mend the labels"
+    raise ProbabilityError(f"{place} is {fault.value:.9g}, but probabilities are >= 0 and sum to 1: {mend}")
 
 
 def as_target(
-    labels: NDArray[Any],
-    name: str,
-    shape: tuple[int, ...],
-    *,
-    single: bool,
-    ignore_index: int | None = None,
+    labels: NDArray[Any], name: str, rows: Rows, ignore_index: int | None = None
 ) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """Checked labels for rows of that shape: int64 (n,) or distributions (n, k), and which rows count.
+    """Checked labels for the rows: int64 (n,) or distributions (n, k), and which rows count.
 
     Rows to ignore get label 0 and False; None says that every row counts.
     """
-    n, classes = shape
-    integers = labels.dtype.kind in "iu"
-    if labels.shape == ((classes,) if single else (n, classes)):
+    n, classes = rows.view.shape
+    if labels.shape == ((classes,) if rows.single else (n, classes)):
         if ignore_index is not None:
             raise OptionError(f"ignore_index goes with integer labels, and {name} are distributions")
-        target = labels.reshape(n, classes)
-        check_probs(target, name, single=single)
-        return target, None
-    if labels.shape != (() if single else (n,)):
-        expected = f"one integer or ({classes},)" if single else f"({n},) or ({n}, {classes})"
-        raise ShapeError(f"{name} has shape {labels.shape}, and {n} x {classes} predictions take {expected}")
-    if not integers:
-        raise DtypeError(
-            f"{name} has dtype {labels.dtype} and shape {labels.shape}: class labels are integers;"
-            f" distributions have shape {'' if single else f'{n}, '}({classes},)"
+        target = Rows(labels, labels.reshape(n, classes), rows.single)
+        check_probs(target, name)
+        return target.view, None
+    if labels.shape != (() if rows.single else (n,)):
+        expected = (
+            f"one integer or shape ({classes},)" if rows.single else f"shape ({n},) or ({n}, {classes})"
         )
-    return _checked_labels(labels.reshape(n), name, classes, single, ignore_index)
+        raise ShapeError(f"{name} has shape {labels.shape}: {n} x {classes} predictions take {expected}")
+    if labels.dtype.kind not in "iu":
+        raise DtypeError(
+            f"{name} has dtype {labels.dtype}: class labels are integers, distributions have k columns"
+        )
+    return _checked_labels(labels.reshape(n), name, rows, ignore_index)
 
 
-def as_class_weights(values: Any, classes: int) -> NDArray[np.float64] | None:
+def as_class_weights(values: NDArray[Any], classes: int) -> NDArray[np.float64]:
     """Checked float64 weights (k,), one for each class."""
-    if values is None:
-        return None
-    weights = widened(as_array(values, "class_weights"))
-    if np.ndim(values) != 1 or weights.shape != (classes,):
-        raise ShapeError(f"class_weights has shape {np.shape(values)}: one for each of {classes} classes")
+    if values.shape != (classes,):
+        raise ShapeError(f"class_weights has shape {values.shape}: one for each of {classes} classes")
+    weights = widened(values)
     bad = ~(np.isfinite(weights) & (weights >= 0.0))
     if bad.any():
         at = int(bad.argmax())
@@ -232,9 +261,29 @@ def as_class_weights(values: Any, classes: int) -> NDArray[np.float64] | None:
     return weights
 
 
+def check_out(out: Any, rows: Rows, *others: Array) -> None:
+    """Refuses what cannot take a result of the shape and dtype of the rows, or overlaps an argument."""
+    if not isinstance(out, np.ndarray):
+        raise DtypeError(f"out is a {type(out).__name__}: for NumPy logits it must be a NumPy array")
+    dtype = result_dtype(rows.view.dtype)
+    if out.ndim != (1 if rows.single else 2) or rows.like(out).shape != rows.view.shape or out.dtype != dtype:
+        shape = rows.view.shape[1:] if rows.single else rows.like(rows.view).shape
+        raise ShapeError(f"out is {out.shape} {out.dtype}, but the result {shape} {dtype}")
+    if not out.flags.writeable:
+        raise OptionError("out is read-only")
+    into = rows.like(out)
+    itself = into.__array_interface__["data"] == rows.view.__array_interface__["data"] and (
+        into.strides == rows.view.strides and into.dtype == rows.view.dtype
+    )
+    needed = [array for array in others if isinstance(array, np.ndarray)]
+    if any(np.shares_memory(into, array) for array in ([] if itself else [rows.view]) + needed):
+        raise OptionError("out overlaps an argument: it may be the logits themselves, or memory of its own")
+
+
 def _checked_labels(
-    labels: NDArray[Any], name: str, classes: int, single: bool, ignore_index: int | None
+    labels: NDArray[Any], name: str, rows: Rows, ignore_index: int | None
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
+    classes = rows.view.shape[1]
     keep = None if ignore_index is None else labels != ignore_index
     bad = (labels < 0) | (labels >= classes)
     if keep is not None:
@@ -242,12 +291,17 @@ def _checked_labels(
     if bad.any():
         row = int(bad.argmax())
         raise LabelError(
-            f"{_place(name, row, None, single)} is {labels[row]}: with {classes} classes labels are"
-            f" 0..{classes - 1}"
+            f"{_place(name, row, None, rows.single)} is {labels[row]}: with {classes} classes labels are"
+            f" 0 to {classes - 1}"
         )
     if keep is None or keep.all():
         return labels.astype(np.int64), None
     return np.where(keep, labels, 0).astype(np.int64), keep
+
+
+def _plain(tensor: Any) -> Any:
+    plain = tensor.detach().cpu().resolve_neg()
+    return (plain.float() if str(plain.dtype) == "torch.bfloat16" else plain).numpy()
 
 
 def _first_probs_fault(probs: NDArray[Any], tolerance: float) -> Fault | None:

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -65,7 +66,9 @@ def _size(text: str) -> int:
 def compare(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE...", help="Predictions, one file per model; NAME=FILE names the model."),
+        typer.Argument(
+            metavar="SOURCE...", help="Predictions, one file per model; NAME=FILE names the model."
+        ),
     ],
     labels: Annotated[str | None, typer.Option(metavar="FILE", help="Labels in a file of their own.")] = None,
     kind: Annotated[Kind | None, typer.Option(help="What a plain matrix holds.")] = None,
@@ -83,7 +86,8 @@ def compare(
     ] = None,
     confidence: Annotated[float, typer.Option(help="Of every interval and of the verdict.")] = 0.95,
     clip: Annotated[
-        float | None, typer.Option(metavar="EPS", help="A label's probability below EPS costs as much as EPS.")
+        float | None,
+        typer.Option(metavar="EPS", help="A label's probability below EPS costs as much as EPS."),
     ] = None,
     renormalize: Annotated[
         bool, typer.Option("--renormalize", help="Divide rows of probabilities by their sum.")
@@ -91,7 +95,9 @@ def compare(
     top: Annotated[int, typer.Option(help="How many of the most different examples are kept.")] = 20,
     show: Annotated[bool, typer.Option("--show", help="Print every example, up to 20.")] = False,
     format: Annotated[Format, typer.Option(help="What is printed.")] = "table",
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the comparison as JSON too.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the comparison as JSON too.")
+    ] = None,
     fail_if_worse: Annotated[
         bool, typer.Option("--fail-if-worse", help="Exit 3 if the last model is worse than the first.")
     ] = False,
@@ -102,7 +108,9 @@ def compare(
             help="Exit 3 unless the last model is worse than the first by less than --margin.",
         ),
     ] = False,
-    threads: Annotated[int | None, typer.Option(metavar="N", help="Threads; by default all there are.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", help="Threads; by default all there are.")
+    ] = None,
     memory: Annotated[
         str, typer.Option(metavar="SIZE", help="Memory that joining ids in another order may take.")
     ] = "500MB",
@@ -141,7 +149,7 @@ def compare(
             with written(json) as file:
                 file.write(found.to_json().encode() + b"\n")
         _print(found, format, show)
-        if fail_if_worse and found.last_is_worse() or fail_unless_as_good and not found.last_is_as_good():
+        if (fail_if_worse and found.last_is_worse()) or (fail_unless_as_good and not found.last_is_as_good()):
             raise typer.Exit(_GATE)
 
 
@@ -160,7 +168,7 @@ def _print(found: Comparison, format: Format, show: bool) -> None:
         from crossent.report.as_text import as_text
 
         if show and not found.shown:
-            _say(f"--show prints up to 20 examples; these are {found.examples:,}")
+            _say(f"--show prints up to 20 examples; these are {found.example_count:,}")
         typer.echo(as_text(found, show=show))
 
 
@@ -208,5 +216,6 @@ def _say(sentence: str) -> None:
 def main() -> None:
     """Entry point of the ``crossent`` command."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a terminal without the minus sign still gets its table
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without the minus sign still gets its table
     app()

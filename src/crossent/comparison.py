@@ -38,7 +38,7 @@ class Comparison:
     """
 
     signature: Signature
-    examples: int
+    example_count: int
     classes: tuple[str, ...]
     options: CompareOptions
     models: Mapping[str, Model]
@@ -64,8 +64,11 @@ class Comparison:
         known = ", ".join(f"({pair.a}, {pair.b})" for pair in self.pairs) or "none"
         raise OptionError(f"there is no pair ({a}, {b}); the pairs are: {known}")
 
-    def most_different(self, a: str, b: str, /, *, worse: str) -> tuple[Example, ...]:
-        """The examples on which ``worse``, one of the two, costs most more than the other."""
+    def examples(self, a: str, b: str, /, *, worse: str) -> tuple[Example, ...]:
+        """The examples on which ``worse``, one of the two, loses most against the other, largest first.
+
+        At most `CompareOptions.top` of them, by their difference in cross-entropy.
+        """
         pair = self.pair(a, b)
         if worse not in (a, b):
             raise OptionError(f"worse is {worse!r}; it must be {a!r} or {b!r}")
@@ -133,7 +136,7 @@ def compare(
     labels: Any = None,
     classes: Sequence[str] | None = None,
     kind: Kind | None = None,
-    options: CompareOptions = CompareOptions(),
+    options: CompareOptions | None = None,
 ) -> Comparison:
     """Which of several classifiers is more wrong, and whether the difference is real.
 
@@ -148,7 +151,7 @@ def compare(
         Where the sources do not name them.
     kind : 'logits' or 'probs'; optional
         What a plain matrix holds; never guessed.
-    options : CompareOptions
+    options : CompareOptions; optional
 
     Returns
     -------
@@ -172,6 +175,7 @@ def compare(
     >>> found.outcome
     'undecided'
     """
+    options = CompareOptions() if options is None else options
     predictions = opened(models, labels=labels, classes=classes, kind=kind, options=options)
     return compare_predictions(predictions, options)
 

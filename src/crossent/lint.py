@@ -79,7 +79,7 @@ def look(block: Block, models: Sequence[ModelSource]) -> Facts:
             for i, j in combinations(range(len(models)), 2)
             if models[i].kind == models[j].kind and np.array_equal(block.outputs[i], block.outputs[j])
         ),
-        block.labels.ndim == 1 or _one_hot(block.labels),
+        block.labels.ndim == 1 or _one_hot(block.labels.astype(np.float64, copy=False)),
         _shared_stem(block.ids) if block.index == 0 else None,
         block.deviations,
     )
@@ -162,9 +162,7 @@ def warnings(
     return tuple(said)
 
 
-def _model_warnings(
-    seen: ModelFacts, model: ModelSource, examples: int, labels_one_hot: bool
-) -> list[str]:
+def _model_warnings(seen: ModelFacts, model: ModelSource, examples: int, labels_one_hot: bool) -> list[str]:
     name, said = model.name, []
     if seen.sums_to_one:
         said.append(
@@ -182,9 +180,7 @@ def _model_warnings(
     return said
 
 
-def _order_warning(
-    confusion: Mapping[tuple[int, int], int], name: str, classes: Sequence[str]
-) -> list[str]:
+def _order_warning(confusion: Mapping[tuple[int, int], int], name: str, classes: Sequence[str]) -> list[str]:
     examples = sum(confusion.values())
     wrong = sum(cell for (label, predicted), cell in confusion.items() if label != predicted)
     if wrong <= 0.5 * examples or len(classes) > _MOST_PERMUTED:
@@ -202,5 +198,6 @@ def _order_warning(
     more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
     return [
         f"{name}: columns look permuted: reading column {', '.join(moved[:3])}{more} "
-        f"lowers the error from {wrong / examples:.2f} to {mended / examples:.2f}; check the order of the classes"
+        f"lowers the error from {wrong / examples:.2f} to {mended / examples:.2f}; "
+        "check the order of the classes"
     ]

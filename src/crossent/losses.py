@@ -1,35 +1,24 @@
-"""The public functions: check, compute block by block, return. One value per example.
+"""The public functions: what each takes, gives and refuses. One value per example.
 
-The one place that turns on whose array it is: tensors go to `torch_ops`, which is loaded only then. No
-formula stands here (see `reference`), and no reduction: the caller takes ``.mean()``.
+No formula stands here (see `reference`), no machinery (see `calls`), and no reduction: the caller takes
+``.mean()``.
 """
 
 from __future__ import annotations
 
 import functools
-import math
-import numbers
 from collections.abc import Callable
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
+from crossent import calls, reference
+from crossent.arrays import Array
+from crossent.errors import DtypeError
 
-from crossent import arrays, reference
-from crossent.errors import DtypeError, OptionError, ShapeError
-from crossent.kernels import threads
-
-Array = Any
-"""NumPy array, list, or PyTorch tensor; NumPy comes back for a list."""
-
-Formula = Callable[..., NDArray[np.float64]]
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def softmax(
-    logits: Array, /, *, axis: int = -1, temperature: float = 1.0, out: Array | None = None
-) -> Array:
+def softmax(logits: Array, /, *, axis: int = -1, temperature: float = 1.0, out: Array | None = None) -> Array:
     """Probabilities from logits: ``exp(x / T)``, divided by their sum.
 
     Parameters
@@ -56,11 +45,11 @@ def softmax(
 
     Examples
     --------
-    >>> softmax([[0.0, 0.0], [0.0, -np.inf]])
+    >>> softmax([[0.0, 0.0], [0.0, float("-inf")]])
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    return _normalised(reference.softmax, logits, axis, temperature, out)
+    return calls.normalised(reference.softmax, logits, axis, temperature, out)
 
 
 def log_softmax(
@@ -75,7 +64,7 @@ def log_softmax(
     >>> log_softmax([0.0, -1000.0])
     array([    0., -1000.])
     """
-    return _normalised(reference.log_softmax, logits, axis, temperature, out)
+    return calls.normalised(reference.log_softmax, logits, axis, temperature, out)
 
 
 def logsumexp(logits: Array, /, *, axis: int = -1) -> Array:
@@ -101,10 +90,9 @@ def logsumexp(logits: Array, /, *, axis: int = -1) -> Array:
     Examples
     --------
     >>> logsumexp([[0.0, 0.0], [1000.0, 1000.0]])
-    array([   0.69314718, 1000.69314718])
+    array([6.93147181e-01, 1.00069315e+03])
     """
-    rows = _along(logits, axis)
-    return _losses(reference.logsumexp, rows, rows.values)
+    return calls.losses(reference.logsumexp, calls.along(logits, axis))
 
 
 def _named(function: Callable[P, R]) -> Callable[P, R]:
@@ -113,9 +101,7 @@ def _named(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         if args:
-            raise DtypeError(
-                f"{function.__name__}(p=labels, q=predictions): name them, the order matters"
-            )
+            raise DtypeError(f"{function.__name__}(p=labels, q=predictions): name them, the order matters")
         return function(*args, **kwargs)
 
     return checked
@@ -159,7 +145,7 @@ def cross_entropy(*, p: Array, q: Array) -> Array:
     >>> cross_entropy(p=[0, 1, 0], q=[[0.9, 0.1], [0.1, 0.9], [0.4, 0.6]])
     array([0.10536052, 0.10536052, 0.91629073])
     """
-    return _measured(reference.cross_entropy, p, q)
+    return calls.measured(reference.cross_entropy, p, q)
 
 
 @_named
@@ -178,7 +164,7 @@ def squared_error(*, p: Array, q: Array) -> Array:
     >>> squared_error(p=[0, 1, 0], q=[[0.9, 0.1], [0.1, 0.9], [0.4, 0.6]])
     array([0.02, 0.02, 0.72])
     """
-    return _measured(reference.squared_error, p, q)
+    return calls.measured(reference.squared_error, p, q)
 
 
 @_named
@@ -193,7 +179,7 @@ def classification_error(*, p: Array, q: Array) -> Array:
     >>> classification_error(p=[0, 1, 0], q=[[0.9, 0.1], [0.1, 0.9], [0.4, 0.6]])
     array([0., 0., 1.])
     """
-    return _measured(reference.classification_error, p, q)
+    return calls.measured(reference.classification_error, p, q)
 
 
 @_named
@@ -211,10 +197,10 @@ def kl_divergence(*, p: Array, q: Array) -> Array:
 
     Examples
     --------
-    >>> kl_divergence(p=[0.5, 0.5], q=[0.9, 0.1])
-    np.float64(0.5108256237659907)
+    >>> kl_divergence(p=[[0.5, 0.5], [0.9, 0.1]], q=[[0.9, 0.1], [0.9, 0.1]])
+    array([0.51082562, 0.        ])
     """
-    return _measured(reference.kl_divergence, p, q)
+    return calls.measured(reference.kl_divergence, p, q)
 
 
 def entropy(p: Array, /) -> Array:
@@ -245,9 +231,7 @@ def entropy(p: Array, /) -> Array:
     >>> entropy([[0.5, 0.5], [1.0, 0.0]])
     array([0.69314718, 0.        ])
     """
-    rows = _rows(p, "p")
-    arrays.check_probs(rows.view, "p", single=rows.single)
-    return _losses(reference.entropy, rows, rows.values)
+    return calls.losses(reference.entropy, calls.from_probs(p))
 
 
 def softmax_cross_entropy(
@@ -296,12 +280,93 @@ def softmax_cross_entropy(
     >>> loss = softmax_cross_entropy([[2.0, 0.0], [0.0, 3.0], [9.0, 9.0]], [0, 0, -100], ignore_index=-100)
     >>> loss
     array([0.12692801, 3.04858735, 0.        ])
-    >>> loss.sum() / 2  # the mean over the rows that count
-    np.float64(1.58775768...)
+    >>> print(f"{loss.sum() / 2:.4f}")  # the mean over the rows that count
+    1.5878
     """
-    options = _Options(class_weights, label_smoothing)
-    problem = _problem(logits, labels, ignore_index)
-    return _fused(reference.softmax_cross_entropy, problem, **options.checked(problem))
+    problem = calls.from_logits(logits, labels, ignore_index)
+    options = calls.options(problem, class_weights, label_smoothing)
+    return calls.losses(reference.softmax_cross_entropy, problem, **options)
 
 
 def softmax_cross_entropy_and_grad(
+    logits: Array,
+    labels: Array,
+    /,
+    *,
+    class_weights: Array | None = None,
+    label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
+    upstream: Array | None = None,
+    out: Array | None = None,
+) -> tuple[Array, Array]:
+    """`softmax_cross_entropy` and its gradient by the logits.
+
+    Parameters
+    ----------
+    logits, labels, class_weights, label_smoothing, ignore_index
+        As in `softmax_cross_entropy`.
+    upstream : scalar or array of shape (n,), optional
+        The derivative of the objective by each loss, which multiplies the gradient: ``1 / n`` for the
+        mean. The losses come back without it.
+    out : array of the shape and dtype of the gradient, optional
+        Where to put the gradient; may be ``logits`` itself. Not with tensors that require a gradient.
+
+    Returns
+    -------
+    loss : array of shape (n,), or a scalar for logits of shape (k,)
+    gradient : array of the shape of logits, in their dtype; float64 for integers
+        A row sums to 0: the true class's entry is minus the sum of the others, never ``q - 1``. For
+        tensors both can be derived again.
+
+    Raises
+    ------
+    ShapeError, DtypeError, OptionError
+        If `out` or `upstream` does not fit; and what `softmax_cross_entropy` raises.
+
+    Examples
+    --------
+    >>> loss, gradient = softmax_cross_entropy_and_grad([[2.0, 0.0]], [0])
+    >>> gradient
+    array([[-0.11920292,  0.11920292]])
+    """
+    problem = calls.from_logits(logits, labels, ignore_index)
+    options = calls.options(problem, class_weights, label_smoothing)
+    scale = calls.upstream(problem, upstream)
+    calls.check_out(out, problem, labels, class_weights, upstream)
+    loss = calls.losses(reference.softmax_cross_entropy, problem, **options)
+    return loss, calls.gradient(reference.softmax_cross_entropy_grad, problem, scale, out, **options)
+
+
+def softmax_squared_error(logits: Array, labels: Array, /) -> Array:
+    """Squared error of the softmax of logits: ``sum((p - q)**2)`` over the classes, 0 to 2.
+
+    It is the multi-class Brier score of the softmax, not the squared error of the logits themselves;
+    ``np.mean((p - q)**2)`` is this divided by k. Parameters, result and errors are those of
+    `softmax_cross_entropy` without options.
+
+    Examples
+    --------
+    >>> softmax_squared_error([[0.0, 0.0], [0.0, -50.0]], [0, 0])
+    array([5.00000000e-01, 7.44015195e-44])
+    """
+    return calls.losses(reference.softmax_squared_error, calls.from_logits(logits, labels))
+
+
+def softmax_squared_error_and_grad(
+    logits: Array, labels: Array, /, *, upstream: Array | None = None, out: Array | None = None
+) -> tuple[Array, Array]:
+    """`softmax_squared_error` and its gradient by the logits.
+
+    Parameters, results and errors are those of `softmax_cross_entropy_and_grad` with these two options.
+
+    Examples
+    --------
+    >>> loss, gradient = softmax_squared_error_and_grad([[0.0, 0.0]], [0])
+    >>> gradient
+    array([[-0.5,  0.5]])
+    """
+    problem = calls.from_logits(logits, labels)
+    scale = calls.upstream(problem, upstream)
+    calls.check_out(out, problem, labels, upstream)
+    loss = calls.losses(reference.softmax_squared_error, problem)
+    return loss, calls.gradient(reference.softmax_squared_error_grad, problem, scale, out)

@@ -35,7 +35,6 @@ class ExampleLosses:
     squared_error: Floats
     cross_entropy: Floats
 
-
     def minus(self, other: ExampleLosses) -> Differences:
         """What this model, b, costs more than the other one, a."""
         with np.errstate(invalid="ignore"):  # infinite in both: nan, which nothing counts as a difference
@@ -63,7 +62,9 @@ class Differences:
     b_infinite: NDArray[np.bool_]
 
 
-def example_losses(outputs: Floats, labels: Ints | Floats, *, kind: Kind, clip: float | None) -> ExampleLosses:
+def example_losses(
+    outputs: Floats, labels: Ints | Floats, *, kind: Kind, clip: float | None
+) -> ExampleLosses:
     """The measures of each row, from logits or probabilities (n, k) and labels (n,) or (n, k).
 
     A probability below ``clip`` costs the cross-entropy of ``clip``; None clips nothing.
@@ -89,7 +90,9 @@ def example_losses(outputs: Floats, labels: Ints | Floats, *, kind: Kind, clip: 
     return ExampleLosses(predicted, tied, predicted != label_of(labels), zero, squared_error, cross_entropy)
 
 
-def _clipped(cross_entropy: Floats, outputs: Floats, labels: Ints | Floats, kind: Kind, clip: float) -> Floats:
+def _clipped(
+    cross_entropy: Floats, outputs: Floats, labels: Ints | Floats, kind: Kind, clip: float
+) -> Floats:
     if labels.ndim == 1:
         return np.minimum(cross_entropy, -math.log(clip))
     return reference.cross_entropy(labels, np.maximum(probs_of(outputs, kind), clip))

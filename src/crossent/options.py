@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crossent.errors import OptionError
-from crossent.wording import MEASURES, Measure
+from crossent.wording import MEASURES, LabelIs, Measure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class CompareOptions:
     renormalize: bool = False
     id: str | None = None
     label: str | None = None
-    label_is: str | None = None
+    label_is: LabelIs | None = None
     top: int = 20
     threads: int | None = None
     memory: int = 500_000_000

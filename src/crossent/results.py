@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from crossent.counts import PARTS
 from crossent.extremes import LARGEST, Example
 from crossent.options import CompareOptions
-from crossent.statistics import Difference, Estimate, error_difference, holm, student, student_difference, wilson
+from crossent.statistics import (
+    Difference,
+    Estimate,
+    error_difference,
+    holm,
+    student,
+    student_difference,
+    wilson,
+)
 from crossent.tally import ModelTotals, PairTotals, Totals
 from crossent.wording import MEASURES, Measure
 
@@ -140,9 +148,7 @@ def model_of(totals: Totals, index: int, confidence: float) -> Model:
     left_out = examples - sums.cross_entropy.count
     finite = None
     if left_out:
-        finite = FiniteLoss(
-            sums.cross_entropy.count, left_out, cross_entropy, math.exp(-cross_entropy.value)
-        )
+        finite = FiniteLoss(sums.cross_entropy.count, left_out, cross_entropy, math.exp(-cross_entropy.value))
         cross_entropy = Estimate(math.inf, None, None, "t", few_decide=False)
     return Model(
         source.name,
@@ -204,9 +210,9 @@ def _pair(totals: Totals, place: int, confidence: float) -> Pair:
     if counts.infinite.any():
         zero = counts.infinite.sum(axis=0)
         rest = examples - int(zero.sum())
-        finite = FiniteDifference(
-            rest, *zero.tolist(), cross_entropy, _gap(sums, rest, finite_only=True)
-        )
+        only_a_zero, only_b_zero, both_zero = zero.tolist()
+        gap = _gap(sums, rest, finite_only=True)
+        finite = FiniteDifference(rest, only_a_zero, only_b_zero, both_zero, cross_entropy, gap)
         infinite = _infinite_difference(zero)
         cross_entropy = Difference(infinite, None, None, "t", None, None, few_decide=False, detectable=None)
     return Pair(

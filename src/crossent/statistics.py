@@ -1,9 +1,8 @@
 """From sums to estimates, intervals and paired tests, each with its method's name.
 
-`moments` and `combine` carry one series of per-example values (losses, or paired differences) as
-sums that merge exactly; the rest turns such sums, or counts of mistakes, into what is said about
-examples not seen. Every method stands with its source in ``docs/statistics.md``.
-No arrays of examples beyond `moments`, no verdicts, no text. SciPy is loaded by the first interval.
+Sums come as `moments.Moments` or as counts of mistakes; what comes out is said about examples not seen.
+Every method stands with its source in ``docs/statistics.md``.
+No arrays of examples, no verdicts, no text. SciPy is loaded by the first interval.
 
 Every interval and p-value of Student's t goes through `_t_half_width` and `_t_p_value`, which take
 a standard error and degrees of freedom: a variance of another kind enters there.
@@ -16,8 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from crossent.moments import Moments
 
 Method = Literal["wilson", "t", "newcombe", "none"]
 
@@ -26,51 +24,6 @@ FEWEST = 20
 
 EXAMPLES_PER_SQUARED_SKEWNESS = 50
 """Cochran's rule for the t interval asks for 25 examples per squared skewness; this is twice that."""
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Sufficient statistics of one series of per-example values.
-
-    Attributes
-    ----------
-    count : number of values.
-    mean : their mean; nan where there are none, or their sum is beyond float64.
-    m2, m3 : sums of the squared and cubed deviations from the mean; nan beyond float64.
-    low, high : smallest and largest value; that all are equal is told by these, exactly, not by ``m2``.
-    """
-
-    count: int
-    mean: float
-    m2: float
-    m3: float
-    low: float
-    high: float
-
-    @property
-    def standard_error(self) -> float:
-        """Of the mean; nan for a single value."""
-        if self.count < 2:
-            return math.nan
-        return math.sqrt(self.m2 / (self.count - 1) / self.count)
-
-    @property
-    def skewness(self) -> float:
-        """The sample's own, ``m3 / m2**1.5`` of the central moments; nan where nothing varies."""
-        if not self.varies:
-            return math.nan
-        # one quotient after the other: m2**1.5 underflows for the losses of very confident models
-        return self.m3 / self.m2 / math.sqrt(self.m2 / self.count)
-
-    @property
-    def varies(self) -> bool:
-        """Whether there is a spread, and one that float64 can hold."""
-        return self.low < self.high and 0 < self.m2 < math.inf
-
-    @property
-    def all_zero(self) -> bool:
-        """Whether every single value is 0."""
-        return self.low == self.high == 0
 
 
 @dataclass(frozen=True)
@@ -106,77 +59,6 @@ class Difference:
     p_holm: float | None
     few_decide: bool
     detectable: float | None
-
-
-def moments(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One block's columns for `combine`: count, sum, m2, m3, low, high.
-
-    Parameters
-    ----------
-    values : array of shape (n,), float64
-        Finite values only; n may be 0. Not modified.
-
-    Returns
-    -------
-    array of shape (6,), float64
-        ``m2`` and ``m3`` are centred on the block's own mean, sum / count.
-
-    Notes
-    -----
-    Two passes, corrected for the rounding of the mean: Chan, Golub and LeVeque (1983),
-    doi:10.1080/00031305.1983.10483115.
-    """
-    count = values.size
-    if count == 0:
-        return np.array([0.0, 0.0, 0.0, 0.0, math.nan, math.nan])
-    # values whose squares or cubes leave float64 end as inf or nan here, and as 'no interval' later
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        total = values.sum()
-        deviations = values - total / count
-        missed = deviations.sum()
-        squares = deviations * deviations
-        second = squares.sum()
-        third = (squares * deviations).sum()
-        shift = missed / count
-        m2 = second - missed * shift
-        m3 = third - 3 * shift * second + 2 * missed * shift * shift
-        return np.array([count, total + missed, max(m2, 0.0), m3, values.min(), values.max()])
-
-
-def combine(parts: NDArray[np.float64]) -> Moments:
-    """All blocks' sums as the moments of the whole series.
-
-    Parameters
-    ----------
-    parts : array of shape (blocks, 6), float64
-        Rows of `moments`, in any order; rows with count 0 add nothing. Not modified.
-
-    Returns
-    -------
-    Moments
-        The same bits for any order of the blocks, since every sum over them is exact.
-
-    Notes
-    -----
-    Merging central moments: Chan, Golub and LeVeque (1983), doi:10.1080/00031305.1983.10483115, and
-    Pébay (2008), doi:10.2172/1028931. Exact sums: Shewchuk (1997), doi:10.1007/PL00009321.
-    """
-    parts = parts[parts[:, 0] > 0]
-    if not len(parts):
-        return Moments(0, math.nan, 0.0, 0.0, math.nan, math.nan)
-    counts, sums, seconds, thirds, lows, highs = parts.T
-    count = int(_exact_sum(counts))
-    # adding 0.0 turns -0.0 into 0.0: of the two, min and max return whichever comes first
-    low, high = float(lows.min()) + 0.0, float(highs.max()) + 0.0
-    if low == high:
-        return Moments(count, low, 0.0, 0.0, low, high)
-    mean = _exact_sum(sums) / count
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        offsets = sums / counts - mean
-        weighted = counts * offsets * offsets
-        m2 = _exact_sum(seconds, weighted)
-        m3 = _exact_sum(thirds, 3 * offsets * seconds, weighted * offsets)
-    return Moments(count, mean, m2, m3, low, high)
 
 
 def wilson(wrong: int, count: int, confidence: float) -> Estimate:
@@ -258,7 +140,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
     Notes
     -----
-    Holm (1979), Scand. J. Statist. 6:65, doi:10.2307/4615733.
+    Holm (1979), Scand. J. Statist. 6:65, https://www.jstor.org/stable/4615733.
     """
     tested = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)
@@ -267,14 +149,6 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         largest = max(largest, min(1.0, (len(tested) - rank) * p))
         adjusted[place] = largest
     return adjusted
-
-
-def _exact_sum(*columns: NDArray[np.float64]) -> float:
-    """The sum of all entries, rounded once; nan where float64 cannot hold it."""
-    try:
-        return math.fsum(value for column in columns for value in column.tolist()) + 0.0
-    except (OverflowError, ValueError):
-        return math.nan
 
 
 def _few_decide(series: Moments) -> bool:
@@ -337,7 +211,7 @@ def _newcombe_limits(a: int, b: int, both: int, count: int, confidence: float) -
 
 
 def _squared_and_added(one: float, other: float, phi: float) -> float:
-    return math.sqrt(max(0.0, one * one + other * other - 2 * phi * one * other))
+    return math.sqrt(one * one + other * other - 2 * phi * one * other)
 
 
 def _phi(a: int, b: int, both: int, count: int) -> float:

@@ -122,7 +122,6 @@ class Tally:
         self.facts = self.facts.plus(other.facts)
         self.shown = self.shown or other.shown
 
-
     def finish(self) -> Totals:
         """Add over the blocks, exactly."""
         blocks = [self.blocks[index] for index in sorted(self.blocks)]
@@ -143,7 +142,8 @@ class Tally:
             tuple(
                 PairTotals(
                     counts,
-                    *series[first_pair + 2 * place : first_pair + 2 * place + 2],
+                    series[first_pair + 2 * place],
+                    series[first_pair + 2 * place + 1],
                     tuple(math.fsum(gaps[:, place, part]) for part in range(len(PARTS))),
                 )
                 for place, counts in enumerate(self.pairs)
@@ -170,9 +170,7 @@ def tally_block(block: Block, rule: Rule) -> Tally:
         gap[place] = [finite(differences.cross_entropy[differences.part == part]).sum() for part in range(4)]
         series += [moments(differences.squared_error), moments(finite(differences.cross_entropy))]
         pairs.append(pair)
-    soft = block.labels.ndim == 2
-    series.append(moments(reference.entropy(block.labels) if soft else np.zeros(len(label))))
-    series.append(moments((block.labels**2).sum(axis=1) if soft else np.ones(len(label))))
+    series += [moments(values) for values in _label_series(block.labels)]
     whole = block.index == 0 and len(label) <= SHOWN
     return Tally(
         rule,
@@ -183,6 +181,14 @@ def tally_block(block: Block, rule: Rule) -> Tally:
         lint.look(block, rule.models),
         tuple(_example(block, rule, losses, row, whole=True) for row in range(len(label))) if whole else (),
     )
+
+
+def _label_series(labels: Ints | Floats) -> tuple[Floats, Floats]:
+    """The entropy and the sum of squares of each row's label."""
+    if labels.ndim == 1:
+        return np.zeros(len(labels)), np.ones(len(labels))
+    p = labels.astype(np.float64, copy=False)
+    return reference.entropy(p), (p * p).sum(axis=1)
 
 
 def _example(

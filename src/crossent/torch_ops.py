@@ -27,24 +27,12 @@ _NARROW = (torch.float16, torch.bfloat16)
 _FLOATS = (*_NARROW, torch.float32, torch.float64)
 
 
-def view(tensor: Tensor, name: str) -> NDArray[Any]:
-    """Its values as a NumPy array, without a copy on the CPU; bfloat16 as float32."""
-    if tensor.layout != torch.strided:
-        raise DtypeError(f"{name} is a {tensor.layout} tensor: pass {name}.to_dense()")
-    plain = tensor.detach().cpu().resolve_neg().resolve_conj()
-    if plain.dtype == torch.bfloat16:
-        plain = plain.float()
-    try:
-        return arrays.as_array(plain.numpy(), name)
-    except TypeError:
-        raise DtypeError(
-            f"{name} has dtype {tensor.dtype}: pass float16, bfloat16, float32, float64, integers or booleans"
-        ) from None
-
-
-def floating(tensor: Tensor) -> Tensor:
-    """The tensor itself, or float64 for integers and booleans."""
-    return tensor if tensor.dtype in _FLOATS else tensor.double()
+def beside(values: NDArray[Any] | Tensor, tensor: Tensor) -> Tensor:
+    """Values on the device of a tensor: themselves where they are a tensor, so that gradients flow on."""
+    if isinstance(values, np.ndarray):
+        dtype = np.int64 if values.ndim == 1 and values.dtype.kind == "i" else np.float64
+        values = torch.from_numpy(np.array(values, dtype))  # a copy: PyTorch warns of read-only memory
+    return values.to(tensor.device)
 
 
 def softmax(logits: Tensor, temperature: float = 1.0) -> Tensor:
@@ -117,37 +105,33 @@ def softmax_squared_error_grad(logits: Tensor, target: Tensor) -> Tensor:
     return _call(_FusedGrad, _SQUARED_ERROR, logits, target)
 
 
-def where_kept(
-    operator: Callable[[Tensor, Tensor], Tensor],
-    logits: Tensor,
-    target: Tensor,
-    keep: NDArray[np.bool_] | None,
-) -> Tensor:
+def where_kept(operator: Callable[..., Tensor], keep: NDArray[np.bool_] | None, *rows: Tensor) -> Tensor:
     """The operator on the rows that count, 0 on the others, which it never sees."""
     if keep is None:
-        return operator(logits, target)
-    kept = torch.from_numpy(np.flatnonzero(keep)).to(logits.device)
-    values = operator(logits[kept], target[kept])
-    return values.new_zeros((len(logits), *values.shape[1:])).index_copy(0, kept, values)
+        return operator(*rows)
+    kept = beside(np.flatnonzero(keep), rows[0])
+    values = operator(*(tensor[kept] for tensor in rows))
+    return values.new_zeros((len(keep), *values.shape[1:])).index_copy(0, kept, values)
 
 
-def check_out(out: Any, logits: Tensor, *others: Any) -> None:
-    """Refuses what cannot take a result in the shape, dtype and device of the logits."""
+def check_out(out: Any, rows: arrays.Rows, *others: Any) -> None:
+    """Refuses what cannot take a result of the rows' shape, dtype and device, or overlaps an argument."""
     if not isinstance(out, Tensor):
-        raise DtypeError(f"out is a {type(out).__name__}: for a tensor it must be a tensor")
-    expected = floating(logits).dtype
-    if out.shape != logits.shape or out.dtype != expected or out.device != logits.device:
+        raise DtypeError(f"out is a {type(out).__name__}: for tensors it must be a tensor")
+    logits: Tensor = rows.values
+    shape = tuple(rows.like(rows.values).shape[rows.single :])
+    if (tuple(out.shape), out.dtype, out.device) != (shape, logits.dtype, logits.device):
         raise ShapeError(
-            f"out is {tuple(out.shape)} {out.dtype} on {out.device}, the result {tuple(logits.shape)}"
-            f" {expected} on {logits.device}"
+            f"out is {tuple(out.shape)} {out.dtype} on {out.device}, but the result {shape} {logits.dtype}"
+            f" on {logits.device}"
         )
-    tensors = [values for values in (logits, *others) if isinstance(values, Tensor)]
-    if out.requires_grad or (torch.is_grad_enabled() and any(values.requires_grad for values in tensors)):
-        raise OptionError("out= with tensors that require a gradient: leave it away, or use torch.no_grad()")
-    for values in tensors:
-        same = values is logits and out.dtype == logits.dtype and out.is_set_to(logits)
-        if not same and _overlap(out, values):
-            raise OptionError("out shares memory with an argument: it may be the logits themselves or apart")
+    needed = [values for values in others if isinstance(values, Tensor)]
+    derived = any(values.requires_grad for values in [logits, *needed])
+    if out.requires_grad or (derived and torch.is_grad_enabled()):
+        raise OptionError("out= with tensors that require a gradient: leave it out, or use torch.no_grad()")
+    itself = rows.like(out).is_set_to(logits)
+    if any(_overlap(out, values) for values in ([] if itself else [logits]) + needed):
+        raise OptionError("out overlaps an argument: it may be the logits themselves, or memory of its own")
 
 
 def _overlap(a: Tensor, b: Tensor) -> bool:
@@ -181,7 +165,7 @@ def _filled(
 ) -> Tensor:
     """The formula on the NumPy views of the tensors, rounded once to the dtype."""
     out = np.empty(shape, {torch.float64: np.float64, torch.float16: np.float16}.get(dtype, np.float32))
-    views = [view(tensor, "tensor") for tensor in rows]
+    views = [arrays.as_array(tensor, "tensor") for tensor in rows]
     threads.fill(out, formula, *views, workers=threads.count(torch.get_num_threads()))
     return torch.from_numpy(out).to(like.device, dtype)
 
@@ -206,7 +190,9 @@ class _Normalised(torch.autograd.Function):
         (logits,) = ctx.saved_tensors
         wide = _wide(slopes[0])
         q = softmax(_wide(logits), ctx.temperature)
-        by_gaps = _centred(q, wide) if ctx.formula is reference.softmax else wide - q * wide.sum(1, keepdim=True)
+        by_gaps = (
+            _centred(q, wide) if ctx.formula is reference.softmax else wide - q * wide.sum(1, keepdim=True)
+        )
         return None, (by_gaps / ctx.temperature).to(logits.dtype), None
 
 

@@ -61,7 +61,8 @@ def _outcome(pair: Pair, sums: PairTotals, options: CompareOptions) -> Outcome:
 def _never_differs(pair: Pair, sums: PairTotals, measure: Measure) -> bool:
     if measure == "classification_error":
         return pair.only_a_wrong == pair.only_b_wrong == 0
-    return sums.squared_error.all_zero if measure == "squared_error" else sums.cross_entropy.all_zero
+    series = sums.squared_error if measure == "squared_error" else sums.cross_entropy
+    return series.all_zero
 
 
 def _inside(found: Difference, margin: float) -> bool:
@@ -77,7 +78,7 @@ def _worse(difference: float | None, pair: Pair) -> str | None:
 
 def description(pair: Pair, models: Mapping[str, Model], examples: int, measure: Measure) -> list[str]:
     """What these examples show: mistakes, who is more wrong and where, and anything that contradicts it."""
-    shown = "cross_entropy" if measure == "classification_error" else measure
+    shown: Measure = "cross_entropy" if measure == "classification_error" else measure
     exact = getattr(pair, shown).difference
     finite = pair.by(shown)
     worse = _worse(exact if exact is not None else finite.difference, pair)
@@ -94,9 +95,9 @@ def _mistakes(pair: Pair, models: Mapping[str, Model], worse: str | None) -> str
     if worse is None:
         if wrong[pair.a] == wrong[pair.b]:
             return "Same number of mistakes, and equally wrong"
-        more = max(wrong, key=lambda name: wrong[name])
-        less = pair.a if more == pair.b else pair.b
-        return f"{more} makes more mistakes ({wrong[more]:,} against {wrong[less]:,}), but both are equally wrong"
+        less, more = sorted(wrong, key=lambda name: wrong[name])
+        against = f"({wrong[more]:,} against {wrong[less]:,})"
+        return f"{more} makes more mistakes {against}, but both are equally wrong"
     other = pair.a if worse == pair.b else pair.b
     against = f"({wrong[worse]:,} against {wrong[other]:,})"
     if wrong[worse] > wrong[other]:
@@ -106,7 +107,9 @@ def _mistakes(pair: Pair, models: Mapping[str, Model], worse: str | None) -> str
     return f"Same number of mistakes, but {worse} is more wrong"
 
 
-def _amounts(pair: Pair, models: Mapping[str, Model], examples: int, measure: Measure, worse: str | None) -> str:
+def _amounts(
+    pair: Pair, models: Mapping[str, Model], examples: int, measure: Measure, worse: str | None
+) -> str:
     name, found = NAMES[measure], pair.by(measure)
     a, b = models[pair.a].by(measure).value, models[pair.b].by(measure).value
     places = pair_decimals(pair, models, measure)
@@ -121,11 +124,10 @@ def _amounts(pair: Pair, models: Mapping[str, Model], examples: int, measure: Me
 
 
 def _where(pair: Pair, examples: int, worse: str) -> str:
-    on, other = pair.a_more_wrong, pair.b_more_wrong
-    name = pair.b
+    on, elsewhere, other = pair.a_more_wrong, pair.b_more_wrong, pair.b
     if worse == pair.b:
-        on, other, name = other, on, pair.a
-    against = f" ({name} on {other:,})" if other else ""
+        on, elsewhere, other = elsewhere, on, pair.a
+    against = f" ({other} on {elsewhere:,})" if elsewhere else ""
     return f"on {on:,} of {count(examples, 'example')}{against}, "
 
 
@@ -173,13 +175,10 @@ def _contradiction(pair: Pair) -> str:
 
 def beyond(pair: Pair, examples: int, options: CompareOptions) -> str:
     """The second sentence: what holds beyond these examples, by the leading measure."""
-    if pair.outcome == "equal" and pair.by(options.measure).difference == 0:
+    if identical(pair, options.measure):
         return "Equal: every example costs both the same."
     if examples < FEWEST:
-        return (
-            f"Undecided beyond {_these(examples)}: "
-            f"bring at least {FEWEST} to say something about others."
-        )
+        return f"Undecided beyond {_these(examples)}: bring at least {FEWEST} to say something about others."
     found = pair.by(options.measure)
     places = decimals([found.difference], half_widths([found]))
     if found.low is None:
@@ -189,7 +188,15 @@ def beyond(pair: Pair, examples: int, options: CompareOptions) -> str:
         return f"{pair.worse} is worse beyond {_these(examples)} too: {shown}."
     if pair.outcome == "equal":
         return f"Equal within the margin of {options.margin:g}: {shown}."
-    return f"Undecided beyond {_these(examples)}{_over(pair, options.measure)}: {shown}; {detectable(pair, examples, options)}."
+    over = _over(pair, options.measure)
+    return f"Undecided beyond {_these(examples)}{over}: {shown}; {detectable(pair, examples, options)}."
+
+
+def identical(pair: Pair, measure: Measure) -> bool:
+    """Whether the outcome 'equal' came without any margin: no example differs by the leading measure."""
+    if measure == "classification_error":
+        return pair.only_a_wrong == pair.only_b_wrong == 0
+    return pair.outcome == "equal" and pair.by(measure).low is None
 
 
 def _these(examples: int) -> str:
@@ -259,26 +266,30 @@ def whole(
         return None, _beside_baseline(models[0], baseline, options.measure)
     if len(pairs) == 1:
         return pairs[0].outcome, pairs[0].verdict
-    measure = options.measure
+    return _of_several(models, pairs, options.measure)
+
+
+def _of_several(models: Sequence[Model], pairs: Sequence[Pair], measure: Measure) -> tuple[Outcome, str]:
     ranked = sorted(models, key=lambda model: model.by(measure).value)
     places = decimals([model.by(measure).value for model in ranked])
     order = [f"{model.name} ({number(model.by(measure).value, places)})" for model in ranked]
     first = f"By {NAMES[measure]}, from the least to the most wrong: {', '.join(order)}."
-    best = ranked[0].name
-    against = {pair.b if pair.a == best else pair.a: pair for pair in pairs if best in (pair.a, pair.b)}
-    worse = [name for name, pair in against.items() if pair.outcome == "worse" and pair.worse == name]
-    undecided = [name for name, pair in against.items() if pair.outcome == "undecided"]
     if all(pair.outcome == "equal" for pair in pairs):
         return "equal", f"{first} All are equal."
+    best = ranked[0].name
+    others: dict[Outcome, list[str]] = {"worse": [], "equal": [], "undecided": []}
+    for pair in pairs:
+        if best in (pair.a, pair.b):
+            others[pair.outcome].append(pair.b if pair.a == best else pair.a)
+    worse, equal, undecided = others["worse"], others["equal"], others["undecided"]
     said = []
     if worse:
-        said.append(f"{listing(worse)} {'is' if len(worse) == 1 else 'are'} worse than {best} beyond these examples too")
+        said.append(f"Worse than {best} beyond these examples too: {listing(worse)}.")
+    if equal:
+        said.append(f"Equal to {best}: {listing(equal)}.")
     if undecided:
-        said.append(f"{'between' if not worse else 'undecided between'} {best} and {listing(undecided)}")
-    outcome: Outcome = "worse" if len(worse) == len(against) else "undecided"
-    if not worse and undecided:
-        return outcome, f"{first} Undecided {said[0]}."
-    return outcome, f"{first} {'; '.join(said)}." if said else first
+        said.append(f"Undecided against {best}: {listing(undecided)}.")
+    return "undecided" if equal or undecided else "worse", " ".join([first, *said])
 
 
 def _beside_baseline(model: Model, baseline: Baseline, measure: Measure) -> str:

@@ -115,7 +115,7 @@ def fill(
     `rows` and `out` share their first axis. Matrices reach the formula as C-contiguous float64 blocks,
     vectors as they are; the result is rounded once, to the dtype of `out`.
     """
-    cuts = list(arrays.blocks(rows[0].shape))
+    cuts = list(arrays.blocks(next(array.shape for array in rows if array.ndim == 2)))
 
     def one(item: int) -> None:
         block = cuts[item]

@@ -57,7 +57,8 @@ def classes_in(metadata: dict[bytes, bytes] | None, origin: str) -> tuple[str, .
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise PredictionsError(
-            f"{origin}: its metadata 'classes' is no list of names; write it as JSON, such as [\"dog\", \"cat\"]"
+            f"{origin}: its metadata 'classes' is no list of names; write it as JSON, such as"
+            ' ["dog", "cat"]'
         )
     return tuple(names)
 

@@ -62,11 +62,21 @@ class ModelSource:
 class Predictions(Protocol):
     """Aligned predictions of one or several models over the same examples."""
 
-    models: tuple[ModelSource, ...]
-    classes: tuple[str, ...]
-    paired_by: Literal["id", "position"]
-    rows: int | None
-    """Number of examples where the sources know it beforehand, for the progress bar."""
+    @property
+    def models(self) -> tuple[ModelSource, ...]:
+        """The models, in the order given."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes, in the order of the outputs' columns."""
+
+    @property
+    def paired_by(self) -> Literal["id", "position"]:
+        """What says which rows belong together."""
+
+    @property
+    def rows(self) -> int | None:
+        """Number of examples where the sources know it beforehand, for the progress bar."""
 
     def blocks(self) -> Iterator[Block]:
         """Blocks in order; may be called once more for another pass (in-memory and file sources)."""

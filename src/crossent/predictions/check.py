@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from crossent.arrays import Fault, logits_fault, precision, probs_fault, sum_tolerance
 from crossent.errors import PredictionsError
-from crossent.predictions.block import Kind
 from crossent.predictions.rounding import decimals
 
 Floats = NDArray[np.float64]
@@ -68,8 +67,8 @@ def _logits_sentence(fault: Fault, at: At) -> str:
     if fault.reason == "no finite logit":
         return f"{at(fault.row, None)}: no finite logit, so every class is ruled out; leave the row out"
     return (
-        f"{at(fault.row, fault.column)}: {fault.reason}; logits are finite, or -inf for a class that is ruled out:"
-        " look for what made it in the model"
+        f"{at(fault.row, fault.column)}: {fault.reason}; logits are finite, or -inf for a class that is ruled"
+        " out: look for what made it in the model"
     )
 
 
@@ -83,7 +82,9 @@ def _probs_sentence(fault: Fault, at: At, what: What) -> str:
 def _sums_sentence(sums: Floats, at: At, what: What, *, renormalize: bool) -> str:
     if renormalize:
         row = int((~((sums > 0) & np.isfinite(sums))).argmax())
-        return f"{at(row, None)}: the {what} sum to {sums[row]:.9g}, which no division mends; leave the row out"
+        return (
+            f"{at(row, None)}: the {what} sum to {sums[row]:.9g}, which no division mends; leave the row out"
+        )
     worst = [int(row) for row in np.argsort(-np.abs(sums - 1.0), kind="stable")[:3] if sums[row] != 1.0]
     furthest = float(sums[worst[0]])
     others = ", ".join(f"{sums[row]:.7g} in {at(row, None).rsplit(', ', 1)[1]}" for row in worst[1:])

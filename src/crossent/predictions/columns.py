@@ -11,7 +11,7 @@ from typing import Literal
 
 from crossent.errors import PredictionsError
 from crossent.predictions.block import Kind
-from crossent.predictions.table import Column, Table
+from crossent.predictions.table import Column, Table, listed
 
 PREFIXES: dict[Kind, str] = {"logits": "logit_", "probs": "prob_"}
 _SOFT = "label_"
@@ -88,7 +88,7 @@ def label_columns(table: Table, declared: Columns, *, alone: bool = False) -> La
         return LabelColumns((others[0],))
     if alone:
         raise PredictionsError(
-            f"{table.origin} has no {table.noun} '{declared.label or 'label'}' ({_listed(names)}):"
+            f"{table.origin} has no {table.noun} '{declared.label or 'label'}' ({listed(names)}):"
             " name the one with the labels, --label NAME"
         )
     return None
@@ -100,7 +100,10 @@ def output_columns(table: Table, declared: Columns, *, array: str | None = None)
         return _chosen(table, array, declared)
     if _is_bare(table):
         return _plain(table, table.columns[0], declared)
-    taken = {id_column(table, declared), *(label.columns if (label := label_columns(table, declared)) else ())}
+    taken = {
+        id_column(table, declared),
+        *(label.columns if (label := label_columns(table, declared)) else ()),
+    }
     columns = [column for column in table.columns if column.name not in taken]
     found = {kind: outputs for kind in PREFIXES if (outputs := _of_kind(table, columns, kind))}
     if declared.kind is not None and found and declared.kind not in found:
@@ -112,7 +115,7 @@ def output_columns(table: Table, declared: Columns, *, array: str | None = None)
     if declared.kind is None and len(found) > 1:
         raise PredictionsError(f"{table.origin} has logits and probs: choose, --kind logits or --kind probs")
     if found:
-        return found[declared.kind or next(iter(found))]
+        return next(iter(found.values())) if declared.kind is None else found[declared.kind]
     return _bare_names(table, columns, declared)
 
 
@@ -130,28 +133,29 @@ def _of_kind(table: Table, columns: Sequence[Column], kind: Kind) -> OutputColum
         return None
     names = [c.name.removeprefix(prefix) for c in per_class]
     if "" in names:
-        raise PredictionsError(f"{table.origin}: {table.noun} '{prefix}' names no class; call it {prefix}<class>")
+        raise PredictionsError(
+            f"{table.origin}: {table.noun} '{prefix}' names no class; call it {prefix}<class>"
+        )
     _need_numbers(table, per_class)
     return OutputColumns(kind, tuple(c.name for c in per_class), tuple(names), per_class=True)
 
 
 def _matrix(table: Table, column: Column, kind: Kind) -> OutputColumns:
+    place = f"{table.origin}: {table.noun} {column.name}"
     if column.form == "untyped":
         raise PredictionsError(
-            f"{table.origin}: {table.noun} {column.name} would be a list, which a text file cannot hold;"
+            f"{place} would be a list, which a text file cannot hold;"
             f" write one column per class, {PREFIXES[kind]}<class>"
         )
     if column.form in ("integer", "real"):
         raise PredictionsError(
-            f"{table.origin}: {table.noun} {column.name} holds single numbers; if they belong to one of two classes,"
+            f"{place} holds single numbers; if they belong to one of two classes,"
             f" call it {PREFIXES[kind]}<class>, and name both: --classes A,B"
         )
     if column.form != "matrix":
-        raise PredictionsError(
-            f"{table.origin}: {table.noun} {column.name} is {column.type}; it must hold one list of numbers per row"
-        )
+        raise PredictionsError(f"{place} is {column.type}; it must hold one list of numbers per row")
     if column.width == 0:
-        raise PredictionsError(f"{table.origin}: {table.noun} {column.name} has no classes ({column.type})")
+        raise PredictionsError(f"{place} has no classes ({column.type})")
     return OutputColumns(kind, (column.name,), table.classes, per_class=False)
 
 
@@ -172,11 +176,12 @@ class PlainMatrix(Exception):
 def _chosen(table: Table, array: str, declared: Columns) -> OutputColumns:
     column = next((c for c in table.columns if c.name == array), None)
     if column is None:
-        raise PredictionsError(f"{table.origin}: no such array; there is {_listed(_names(table))}")
+        raise PredictionsError(f"{table.origin}: no such array; there is {listed(_names(table))}")
     named = next((kind for kind in PREFIXES if array.startswith(kind)), None)
     if named is not None and declared.kind not in (None, named):
         raise PredictionsError(
-            f"{table.origin}: --kind {declared.kind}, but the array is called {array}; rename it, or leave --kind out"
+            f"{table.origin}: --kind {declared.kind}, but the array is called {array};"
+            " rename it, or leave --kind out"
         )
     return _matrix(table, column, named) if named else _plain(table, column, declared)
 
@@ -187,21 +192,22 @@ def _bare_names(table: Table, columns: Sequence[Column], declared: Columns) -> O
         candidates = [c for c in candidates if c.name in declared.classes]
     matrices = [c.name for c in columns if c.form == "matrix"]
     if matrices:
-        how = f"such as {table.origin}:{matrices[0]}, " if table.noun == "array" else ""
+        mend = (
+            f"choose one, {table.origin}:{matrices[0]}" if table.noun == "array" else "rename the one it is"
+        )
         raise PredictionsError(
-            f"{table.origin} has no {table.noun} 'logits' or 'probs' ({_listed(_names(table))}): name it, {how}"
-            "or call it what it is"
+            f"{table.origin} has no {table.noun} 'logits' or 'probs' ({listed(_names(table))}): {mend}"
         )
     if len(candidates) < 2 or (declared.kind is None and any(c.form not in _NUMBERS for c in candidates)):
         raise PredictionsError(
-            f"{table.origin} has no class columns ({_listed(_names(table))}): call them prob_<class> or"
+            f"{table.origin} has no class columns ({listed(_names(table))}): call them prob_<class> or"
             " logit_<class>, or one list column 'probs' or 'logits'"
         )
     names = tuple(c.name for c in candidates)
     if declared.kind is None:
         raise PredictionsError(
-            f"{table.origin} has no prob_<class> or logit_<class> columns; if {_listed(names)} are the classes,"
-            " say what they hold: --kind probs or --kind logits"
+            f"{table.origin} has no prob_<class> or logit_<class> columns; if {listed(names)} are the"
+            " classes, say what they hold: --kind probs or --kind logits"
         )
     _need_numbers(table, candidates)
     return OutputColumns(declared.kind, names, names, per_class=True, bare=True)
@@ -238,8 +244,3 @@ def _is_bare(table: Table) -> bool:
 
 def _names(table: Table) -> list[str]:
     return [column.name for column in table.columns]
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:8])
-    return f"{shown}, ... {len(names)} in all" if len(names) > 8 else shown

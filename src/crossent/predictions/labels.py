@@ -19,7 +19,7 @@ from crossent.errors import PredictionsError
 from crossent.predictions.block import rows_per_block
 from crossent.predictions.check import checked_probs
 from crossent.predictions.columns import Columns, LabelColumns
-from crossent.predictions.table import Batch, Table
+from crossent.predictions.table import Batch, Table, listed
 from crossent.predictions.values import Place, as_matrix, as_texts, as_vector
 
 Labels = NDArray[np.int64] | NDArray[np.float64]
@@ -109,7 +109,8 @@ class LabelReader:
         if value == "nan":
             return "nan; every row needs a label"
         if self.reading == "name":
-            return f"'{value[:60]}' is not one of the classes {_listed(self.classes)}; mend the label, or --classes"
+            classes = listed(self.classes)
+            return f"'{value[:60]}' is not one of the classes {classes}; mend the label, or --classes"
         if re.fullmatch(r"[+-]?\d*\.\d*", value):
             return f"{value} is a fraction; labels are names, or whole numbers 0..{last}"
         mend = "leave the row out" if value.startswith("-") else "if these are names, add --label-is name"
@@ -117,25 +118,41 @@ class LabelReader:
 
 
 def label_reader(
-    table: Table, found: LabelColumns, classes: tuple[str, ...], counted: tuple[str, ...], declared: Columns, *,
+    table: Table,
+    found: LabelColumns,
+    classes: tuple[str, ...],
+    counted: tuple[str, ...],
+    declared: Columns,
+    *,
     by_name: bool,
 ) -> LabelReader:
-    """How to read these label columns; ``by_name``: columns named after classes alone need labels that name them."""
+    """How to read these label columns.
+
+    ``by_name``: outputs stand in columns named after the classes alone, which takes labels that name them.
+    """
     if found.classes is not None:
         return LabelReader(
-            table, found.columns, classes, counted, "soft", True, order_of(found.classes, classes, table, "label_")
+            table,
+            found.columns,
+            classes,
+            counted,
+            "soft",
+            True,
+            order_of(found.classes, classes, table, "label_"),
         )
     column = next(column for column in table.columns if column.name == found.columns[0])
     if column.form == "matrix":
         if column.width not in (None, len(classes)):
             raise PredictionsError(
-                f"{table.origin}: labels have {column.width} entries per row, but there are {len(classes)} classes"
+                f"{table.origin}: labels have {column.width} entries per row, but there are"
+                f" {len(classes)} classes ({listed(classes)}); give one entry per class"
             )
         own = None if counted == classes else order_of(counted, classes, table, "")
         return LabelReader(table, found.columns, classes, counted, "soft", True, own)
     if column.form == "other":
         raise PredictionsError(
-            f"{table.origin}: {table.noun} {column.name} is {column.type}; labels are names, or whole numbers from 0"
+            f"{table.origin}: {table.noun} {column.name} is {column.type}; labels are names, or whole numbers"
+            " from 0"
         )
     reading = declared.label_is or ("name" if by_name or column.form == "text" else "index")
     if column.form == "untyped" and declared.label_is is None and not by_name:
@@ -148,10 +165,10 @@ def order_of(found: Sequence[str], classes: Sequence[str], table: Table, prefix:
     missing = [name for name in classes if name not in found]
     extra = [name for name in found if name not in classes]
     if missing or extra:
-        lacks = f"lacks {_listed([prefix + name for name in missing])}" if missing else ""
-        has = f"has {_listed([prefix + name for name in extra])}" if extra else ""
+        lacks = [f"lacks {listed([prefix + name for name in missing])}"] if missing else []
+        has = [f"has {listed([prefix + name for name in extra])}"] if extra else []
         raise PredictionsError(
-            f"{table.origin} has other classes than {_listed(classes)}: it {' and '.join(filter(None, (lacks, has)))};"
+            f"{table.origin} has other classes than {listed(classes)}: it {' and '.join(lacks + has)};"
             " all sources need the same ones"
         )
     places = {name: place for place, name in enumerate(found)}
@@ -181,7 +198,7 @@ def _settled(
             break
     if fit_names and fit_indices and example is not None:
         raise PredictionsError(
-            f"{table.origin}, column {column}: '{example}' could be the name of a class or the index of another,"
+            f"{table.origin}, column {column}: '{example}' could be a class's name or another one's index,"
             " and so could every label; say which: --label-is name or --label-is index"
         )
     return "name" if fit_names else "index" if fit_indices else first or "name"
@@ -191,11 +208,8 @@ def _distinct(table: Table, column: str, rows: int) -> Iterator[list[str]]:
     start = 0
     for batch in table.batches(texts=[column], numbers=[], rows=rows):
         count = len(batch[column])
-        texts = as_texts(batch[column], column, Place(table.origin, range(start, start + count)), trim=table.text)
+        texts = as_texts(
+            batch[column], column, Place(table.origin, range(start, start + count)), trim=table.text
+        )
         yield pc.unique(texts).to_pylist()
         start += count
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(name[:40] for name in names[:6])
-    return f"{shown}, ... ({len(names)} in all)" if len(names) > 6 else shown

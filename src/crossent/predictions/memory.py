@@ -100,7 +100,9 @@ def as_values(source: Any, origin: str) -> Any:
     try:
         array = np.asarray(source)
     except ValueError as error:
-        raise PredictionsError(f"{origin}: its rows have different lengths; every row needs one value per class") from error
+        raise PredictionsError(
+            f"{origin}: its rows have different lengths; every row needs one value per class"
+        ) from error
     if array.dtype.kind == "O" and array.ndim == 1:
         return _objects(array, origin)
     if array.dtype.name == "bfloat16":
@@ -112,12 +114,16 @@ def _objects(array: NDArray[Any], origin: str) -> pa.ChunkedArray:
     try:
         return pa.chunked_array([pa.array(array.tolist())])
     except (pa.ArrowException, OverflowError) as error:
-        raise PredictionsError(f"{origin} mixes values of different types: make them all text, or all integers") from error
+        raise PredictionsError(
+            f"{origin} mixes values of different types: make them all text, or all integers"
+        ) from error
 
 
 def _mapping(source: Mapping[Any, Any], origin: str) -> ArrayTable:
     if not source or not all(isinstance(name, str) for name in source):
-        raise PredictionsError(f"{origin}: a mapping of column names to values is needed, such as {{'probs': ...}}")
+        raise PredictionsError(
+            f"{origin}: a mapping of column names to values is needed, such as {{'probs': ...}}"
+        )
     values = {name: as_values(column, f"{origin}, column {name}") for name, column in source.items()}
     classes = values.pop("classes", None)
     for name, column in values.items():
@@ -136,4 +142,3 @@ def class_list(values: Any, origin: str) -> tuple[str, ...]:
 
 def _streams(source: Any) -> bool:
     return hasattr(source, "__arrow_c_stream__")
-

@@ -132,9 +132,13 @@ def open_npz(path: Path, origin: str) -> NpzTable:
                 if entry.filename.endswith(".npy")
             }
     except _ZIP_ERRORS as error:
-        raise PredictionsError(f"{origin} is no complete .npz file ({error}): write it again with numpy.savez") from error
+        raise PredictionsError(
+            f"{origin} is no complete .npz file ({error}): write it again with numpy.savez"
+        ) from error
     if not members:
-        raise PredictionsError(f"{origin} holds no arrays: write it with numpy.savez(file, probs=..., labels=...)")
+        raise PredictionsError(
+            f"{origin} holds no arrays: write it with numpy.savez(file, probs=..., labels=...)"
+        )
     listed = members.pop("classes", None)
     classes = None
     if listed is not None:
@@ -154,7 +158,7 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, origin
         if fortran and len(shape) > 1 and entry.file_size > _MOST_WHOLE:
             raise PredictionsError(
                 f"{place} is compressed column by column, so it can only be read whole, and it takes"
-                f" {entry.file_size:,} bytes: write it with numpy.savez, or row by row (numpy.ascontiguousarray)"
+                f" {entry.file_size:,} bytes: write it with numpy.savez, after numpy.ascontiguousarray"
             )
         return Member(path, name, shape, dtype, fortran, start, compressed=True)
     with path.open("rb") as file:
@@ -173,14 +177,17 @@ def _header(stream: IO[bytes], place: str) -> tuple[tuple[int, ...], bool, np.dt
         }[version]
         return read(stream)
     except (ValueError, KeyError, EOFError) as error:
-        raise PredictionsError(f"{place} is no complete NumPy array: write it again with numpy.save") from error
+        raise PredictionsError(
+            f"{place} is no complete NumPy array: write it again with numpy.save"
+        ) from error
 
 
 def _check(shape: tuple[int, ...], dtype: np.dtype[Any], size: int, place: str) -> None:
     """Refuses pickles, and headers that claim more or less than there is."""
     if dtype.hasobject:
         raise PredictionsError(
-            f"{place} is a pickle of Python objects, which is never opened: save numbers, or text with astype(str)"
+            f"{place} is a pickle of Python objects, which is never opened: save numbers, or text with"
+            " astype(str)"
         )
     if dtype.kind not in "fiubUS":
         mend = "save it as float32" if dtype.kind == "V" else "save numbers, or text"
@@ -188,8 +195,8 @@ def _check(shape: tuple[int, ...], dtype: np.dtype[Any], size: int, place: str) 
     claimed = math.prod(shape) * dtype.itemsize
     if claimed != size:
         raise PredictionsError(
-            f"{place} claims {' × '.join(map(str, shape)) or 'one'} values ({claimed:,} bytes), but {size:,} bytes are"
-            " there: it is cut off or damaged, write it again"
+            f"{place} claims {' × '.join(map(str, shape)) or 'one'} values ({claimed:,} bytes), but {size:,}"
+            " bytes are there: it is cut off or damaged, write it again"
         )
 
 

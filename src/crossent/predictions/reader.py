@@ -1,6 +1,6 @@
-"""One source with the meaning of its columns: its rows as ids, labels and outputs in the order of the classes.
+"""One source with the meaning of its columns: rows as ids, labels, and outputs in the order of the classes.
 
-Outputs stay in the dtype they are stored in until `finished`, so that joining by id holds no more than the file does.
+Outputs stay as they are stored until `finished`, so that joining by id holds no more than the file does.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class OutputReader:
     ----------
     found : the columns.
     classes : of the comparison, in order.
-    order : where in the found columns, or in the matrix, each class stands; None where it is the same order.
+    order : where each class stands in the found columns, or in the matrix; None: in the same order.
     dtype : as stored.
     """
 
@@ -57,7 +57,7 @@ class OutputReader:
         return 1 if self.found.binary else len(self.classes)
 
     def stored(self, batch: dict[str, Any], place: Place) -> NDArray[Any]:
-        """The outputs as they are stored, in the order of the classes; one column where the source is binary."""
+        """The outputs as stored, in the order of the classes; one column where the source is binary."""
         matrix = as_matrix(batch, self.columns, self.width, self.dtype, place)
         if self.order is None or self.found.per_class:
             return matrix
@@ -110,11 +110,13 @@ class Reader:
         names = [*((self.id,) if self.id else ()), *(self.labels.columns if self.labels else ())]
         return self.table.length([*names, *(self.outputs.columns if self.outputs else ())])
 
-    def rows(self, count: int) -> Iterator[Rows]:
-        """All rows, ``count`` at a time, the last piece shorter."""
+    def rows(self, count: int, *, start: int = 0) -> Iterator[Rows]:
+        """All rows, ``count`` at a time, the last piece shorter; messages count from ``start``."""
         texts = [*((self.id,) if self.id else ()), *(self.labels.texts if self.labels else ())]
-        numbers = [*(self.labels.numbers if self.labels else ()), *(self.outputs.columns if self.outputs else ())]
-        start = 0
+        numbers = [
+            *(self.labels.numbers if self.labels else ()),
+            *(self.outputs.columns if self.outputs else ()),
+        ]
         for batch in self.table.batches(texts=texts, numbers=numbers, rows=count):
             size = len(batch[(texts or numbers)[0]])
             place = Place(self.table.origin, range(start, start + size), self.table.noun)

@@ -86,7 +86,9 @@ def named_sources(sources: Mapping[str, Source] | Sequence[Source]) -> list[tupl
     split = [_split(source, None) for source in sources]
     given = Counter(source.name for source in split if source.name is not None)
     if given and given.most_common(1)[0][1] > 1:
-        raise PredictionsError(f"two models are called {given.most_common(1)[0][0]}: give each its own NAME=FILE")
+        raise PredictionsError(
+            f"two models are called {given.most_common(1)[0][0]}: give each its own NAME=FILE"
+        )
     return list(zip(_unique(split), split, strict=True))
 
 
@@ -124,7 +126,11 @@ def open_file(path: Path, array: str | None = None) -> Table:
         raise PredictionsError(f"{path} is empty: write it again")
     for magic, (called, suffixes) in _MAGIC.items():
         if start.startswith(magic) and suffix not in suffixes:
-            mend = f"name it {' or '.join(suffixes)}" if suffixes else f"write {' or '.join(('.parquet', '.csv'))}"
+            mend = (
+                f"name it {' or '.join(suffixes)}"
+                if suffixes
+                else f"write {' or '.join(('.parquet', '.csv'))}"
+            )
             raise PredictionsError(f"{path} is {called}, not {suffix}: {mend}")
     return FORMATS[suffix](path, origin)
 
@@ -144,21 +150,22 @@ def _split(source: Source, name: str | None) -> Named:
 
 def _unique(split: Sequence[Named]) -> list[str]:
     """Given names, else stems with as many parent folders as it takes; what is still the same is numbered."""
-    depths = [0] * len(split)
-    places = [(os.path.realpath(source.path), source.array) if source.path else None for source in split]
-    names = [_name(source, 0, i) for i, source in enumerate(split)]
-    deepest = max((len(Path(place[0]).parts) for place in places if place), default=0)
-    for _ in range(deepest + 2):
-        clashing = {
-            i
-            for i, name in enumerate(names)
-            if split[i].name is None
-            and split[i].path is not None
-            and any(names[j] == name and places[j] != places[i] for j in range(len(names)))
-        }
-        for i in clashing:
-            depths[i] += 1
-            names[i] = _name(split[i], depths[i], i)
+    files = [os.path.realpath(source.path) if source.path else None for source in split]
+    stems = [_stem(source.path) if source.path else None for source in split]
+    ends = [
+        source.name or (f"model {i + 1}" if source.path is None else _end(i, split, files, stems))
+        for i, source in enumerate(split)
+    ]
+    folders = [
+        Path(os.path.abspath(source.path)).parts[1:-1] if source.path and source.name is None else ()
+        for source in split
+    ]
+    names = list(ends)
+    for depth in range(1, max(map(len, folders), default=0) + 1):
+        places = list(zip(files, (source.array for source in split), strict=True))
+        for name in {name for name in names if len({places[i] for i in _of(name, names)}) > 1}:
+            for i in _of(name, names):
+                names[i] = "/".join([*folders[i][-depth:], ends[i]])
     seen: Counter[str] = Counter()
     for i, name in enumerate(names):
         seen[name] += 1
@@ -167,18 +174,29 @@ def _unique(split: Sequence[Named]) -> list[str]:
     return names
 
 
-def _name(source: Named, depth: int, index: int) -> str:
-    if source.name is not None:
-        return source.name
-    if source.path is None:
-        return f"model {index + 1}"
-    path = Path(os.path.abspath(source.path))
-    folders = path.parts[1:-1]
-    stem = path.name.removesuffix(_suffix(path))
-    if depth > len(folders):  # same place, same stem: the suffix or the array tells them apart
-        stem = f"{path.name}:{source.array}" if source.array else path.name
-        return stem
-    return "/".join([*folders[len(folders) - depth :], stem])
+def _of(name: str, names: Sequence[str]) -> list[int]:
+    return [i for i, other in enumerate(names) if other == name]
+
+
+def _end(i: int, split: Sequence[Named], files: Sequence[str | None], stems: Sequence[str | None]) -> str:
+    """The stem; with the array where the same file gives another, whole where only the suffix differs."""
+    path, array, stem = Path(split[i].source), split[i].array, stems[i] or ""
+    same_file = [other.array for other, file in zip(split, files, strict=True) if file == files[i]]
+    if array is not None and any(other != array for other in same_file):
+        return f"{stem}:{array}"
+    beside = [
+        file
+        for file, other in zip(files, stems, strict=True)
+        if file
+        and other == stem
+        and file != files[i]
+        and os.path.dirname(file) == os.path.dirname(files[i] or "")
+    ]
+    return path.name if beside else stem
+
+
+def _stem(path: Path) -> str:
+    return path.name[: len(path.name) - len(_suffix(path))]
 
 
 def _suffix(path: Path) -> str:
@@ -202,7 +220,7 @@ def _unknown(path: Path) -> str:
     known = "Parquet, CSV or TSV (also .gz, .zst), .npy and .npz"
     name = path.name.lower()
     if name.endswith(_PICKLES):
-        return f"{path} looks like a pickle, which is never opened: save the arrays with crossent.save_predictions"
+        return f"{path} looks like a pickle, which is never opened: write it with crossent.save_predictions"
     if name.endswith(_NOT_YET):
         return f"{path}: this format is not read yet; write {known}"
     return f"{path} has no known suffix: {known} are read"

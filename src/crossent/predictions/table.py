@@ -15,6 +15,7 @@ import numpy as np
 from crossent.errors import PredictionsError
 
 Form = Literal["text", "integer", "real", "matrix", "untyped", "other"]
+_FLOAT64: np.dtype[Any] = np.dtype(np.float64)
 Batch = dict[str, Any]
 """Some rows of some columns: each a NumPy array, or an Arrow chunked array."""
 
@@ -36,7 +37,7 @@ class Column:
     form: Form
     type: str
     width: int | None = 1
-    dtype: np.dtype[Any] = np.dtype(np.float64)
+    dtype: np.dtype[Any] = _FLOAT64
 
 
 class Table(Protocol):
@@ -70,7 +71,13 @@ class Table(Protocol):
         """Rows of these columns where it is known without reading them."""
 
     def batches(self, *, texts: Sequence[str], numbers: Sequence[str], rows: int) -> Iterator[Batch]:
-        """These columns from the first row on, ``rows`` at a time, the last batch shorter; may be repeated."""
+        """These columns from the first row, ``rows`` at a time, the last batch shorter; may be repeated."""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as messages list them: not too many, none too long."""
+    shown = ", ".join(name if len(name) <= 40 else f"{name[:39]}…" for name in names[:6])
+    return f"{shown}, ... ({len(names)} in all)" if len(names) > 6 else shown
 
 
 def refuse_repeated(names: Sequence[str], origin: str) -> None:

@@ -22,7 +22,9 @@ from crossent.predictions.table import Batch, Column, refuse_repeated
 
 _LONGEST_HEADER = 1 << 26
 _BYTES_PER_CELL = 64  # a row must fit into one block of the reader
-_NUMBER = re.compile(rb"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*|\s*[+-]?(inf|infinity|nan)\s*", re.IGNORECASE)
+_NUMBER = re.compile(
+    rb"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*|\s*[+-]?(inf|infinity|nan)\s*", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ class TextTable:
         except pa.ArrowInvalid as error:
             self._explain(types, error)
         except OSError as error:
-            raise PredictionsError(f"{self.origin}: damaged or cut off after row {read:,} ({error}); write it again") from error
+            raise PredictionsError(
+                f"{self.origin}: damaged or cut off after row {read:,} ({error}); write it again"
+            ) from error
 
     def _reader(
         self, types: dict[str, pa.DataType], ragged: list[pa.csv.InvalidRow] | None = None
@@ -108,13 +112,15 @@ class TextTable:
                 self._give_up(row, error)
             got, expected = ragged[0].actual_columns, ragged[0].expected_columns
             raise PredictionsError(
-                f"{self.origin}, row {ragged[0].number - self.header_lines}: {got} columns, but the header has"
-                f" {expected}; mend the row, and put quotes around values that contain the separator"
+                f"{self.origin}, row {ragged[0].number - self.header_lines}: {got} columns, but the header"
+                f" has {expected}; mend the row, and put quotes around values that contain the separator"
             ) from error
         self._give_up(0, refused)
 
     def _give_up(self, row: int, error: pa.ArrowInvalid) -> NoReturn:
-        raise PredictionsError(f"{self.origin}, after row {row:,}: {str(error).splitlines()[0][:200]}") from error
+        raise PredictionsError(
+            f"{self.origin}, after row {row:,}: {str(error).splitlines()[0][:200]}"
+        ) from error
 
     def _explain_column(self, values: list[bytes], name: str, kind: pa.DataType, before: int) -> None:
         for row, value in enumerate(values, before + 1):
@@ -186,8 +192,8 @@ def _refuse_header(names: Sequence[str], separator: str, origin: str) -> None:
                 raise PredictionsError(f"{origin} seems to be separated by {called}: {mend}")
     if all(_NUMBER.fullmatch(name.encode()) for name in names) and len(names) > 1:
         raise PredictionsError(
-            f"{origin} has no header, its first line is numbers ({', '.join(names[:3])}): name the columns there,"
-            " such as id,label,prob_dog,prob_cat"
+            f"{origin} has no header, its first line is numbers ({', '.join(names[:3])}): name the columns"
+            " there, such as id,label,prob_dog,prob_cat"
         )
     if "" in names:
         raise PredictionsError(f"{origin}: column {names.index('') + 1} has no name in the header; name it")

@@ -38,7 +38,9 @@ def as_ids(values: Any, column: str, place: Place, *, trim: bool) -> pa.StringAr
     texts = as_texts(values, column, place, trim=trim)
     lengths = pc.binary_length(texts)
     if len(texts) and pc.min(lengths).as_py() == 0:
-        raise PredictionsError(f"{place.at(pc.index(lengths, 0).as_py(), column)}: empty; every row needs an id")
+        raise PredictionsError(
+            f"{place.at(pc.index(lengths, 0).as_py(), column)}: empty; every row needs an id"
+        )
     return texts
 
 
@@ -106,7 +108,9 @@ def _whole(values: Any, column: str, width: int, place: Place) -> NDArray[Any] |
         flat = chunk.flatten()
         if flat.null_count:
             row = start + pc.index(flat.is_null(), True).as_py() // width
-            raise PredictionsError(f"{place.at(row, column)}: a null among the values; every class needs a number")
+            raise PredictionsError(
+                f"{place.at(row, column)}: a null among the values; every class needs a number"
+            )
         pieces.append(flat.to_numpy(zero_copy_only=False).reshape(len(chunk), width))
         start += len(chunk)
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
@@ -125,7 +129,9 @@ def _from_numpy(values: NDArray[Any], column: str, place: Place) -> pa.Array:
         try:
             values = np.char.decode(values, "utf-8")
         except UnicodeDecodeError as error:
-            raise PredictionsError(f"{place.origin}, {place.noun} {column} is not UTF-8: save it as text") from error
+            raise PredictionsError(
+                f"{place.origin}, {place.noun} {column} is not UTF-8: save it as text"
+            ) from error
     return pa.array(values.astype(values.dtype.newbyteorder("="), copy=False))
 
 

@@ -29,7 +29,7 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "signature": dataclasses.asdict(comparison.signature),
-        "examples": comparison.examples,
+        "examples": comparison.example_count,
         "classes": list(comparison.classes),
         "models": [_model(model, comparison.classes) for model in comparison.models.values()],
         "baseline": dataclasses.asdict(comparison.baseline),

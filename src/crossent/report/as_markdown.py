@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 
 from crossent.comparison import Comparison
-from crossent.report.cells import header, measure_rows, notes, pair_lines, parts
+from crossent.report.cells import difference_lines, header, measure_rows, notes, parts
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~-])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~])")
 
 
 def as_markdown(comparison: Comparison) -> str:
     """The verdict first, then the table, the differences, the warnings and the signature."""
     blocks = [f"**{_escaped(comparison.verdict)}**", _escaped(header(comparison)), _table(comparison)]
     blocks += [f"- {_escaped(note)}" for note in notes(comparison)]
-    for pair in comparison.pairs:
-        lines = [*pair_lines(pair, comparison), parts(pair, comparison)]
-        blocks.append("\n".join(f"- {_escaped(' '.join(line.split()))}" for line in lines if line))
+    lines = difference_lines(comparison)
+    if len(comparison.pairs) == 1:
+        lines += [f"cross-entropy {gap}" for gap in [parts(comparison.pairs[0], comparison)] if gap]
+    blocks.append("\n".join(f"- {_escaped(' '.join(line.split()))}" for line in lines if line))
     blocks += [f"> {_escaped(warning)}" for warning in comparison.warnings]
     blocks.append(f"`{str(comparison.signature).replace('`', '')}`")
     return "\n\n".join(block for block in blocks if block)

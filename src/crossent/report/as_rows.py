@@ -38,11 +38,16 @@ def _model_rows(model: Model, comparison: Comparison) -> list[dict[str, Any]]:
     rows = []
     for measure in MEASURES:
         found = dataclasses.asdict(model.by(measure))
-        rows.append({"model": model.name, "measure": measure, "examples": comparison.examples, **found})
+        rows.append({"model": model.name, "measure": measure, "examples": comparison.example_count, **found})
     if model.finite is not None:
         found = dataclasses.asdict(model.finite.cross_entropy)
         rows.append(
-            {"model": model.name, "measure": "cross_entropy_finite", "examples": model.finite.examples, **found}
+            {
+                "model": model.name,
+                "measure": "cross_entropy_finite",
+                "examples": model.finite.examples,
+                **found,
+            }
         )
     return [_complete(row) for row in rows]
 
@@ -54,13 +59,11 @@ def _pair_rows(pair: Pair, comparison: Comparison) -> list[dict[str, Any]]:
         found = dataclasses.asdict(getattr(pair, measure))
         outcome = pair.outcome if measure == comparison.options.measure else None
         rows.append(
-            {**named, "measure": measure, "examples": comparison.examples, "outcome": outcome, **found}
+            {**named, "measure": measure, "examples": comparison.example_count, "outcome": outcome, **found}
         )
     if pair.finite is not None:
         found = dataclasses.asdict(pair.finite.cross_entropy)
-        rows.append(
-            {**named, "measure": "cross_entropy_finite", "examples": pair.finite.examples, **found}
-        )
+        rows.append({**named, "measure": "cross_entropy_finite", "examples": pair.finite.examples, **found})
     return [_complete({**row, "value": row["difference"]}) for row in rows]
 
 
@@ -79,7 +82,7 @@ def as_csv(comparison: Comparison) -> str:
 
 def metrics(comparison: Comparison) -> dict[str, float]:
     """Known figures by name: ``NN1/cross_entropy``, ``NN2 - NN1/cross_entropy_low``."""
-    found: dict[str, float] = {"examples": float(comparison.examples)}
+    found: dict[str, float] = {"examples": float(comparison.example_count)}
     for row in as_rows(comparison):
         subject = row["model"] if row["minus"] is None else f"{row['model']} - {row['minus']}"
         for suffix, column in (("", "value"), ("_low", "low"), ("_high", "high"), ("_p_value", "p_value")):

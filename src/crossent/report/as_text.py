@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from crossent.comparison import Comparison
-from crossent.report.cells import BASELINE, Row, header, measure_rows, notes, pair_lines, parts
+from crossent.report.cells import difference_lines, half_of_gap, header, measure_rows, notes, parts
 from crossent.verdict import beyond, description
 from crossent.wording import number, shortened
 
@@ -54,14 +54,15 @@ def _column(title: str, cells: Sequence[str], *, width: int = 0, indent: int | N
 
 
 def _verdict(comparison: Comparison) -> list[str]:
+    """Two models: what these examples show, and the differences or, without any, the second sentence."""
+    differences = difference_lines(comparison)
     if len(comparison.pairs) != 1:
-        return [comparison.verdict, *(line for pair in comparison.pairs for line in pair_lines(pair, comparison))]
-    (pair,) = comparison.pairs
-    lines = [" ".join(description(pair, comparison.models, comparison.examples, comparison.options.measure))]
-    if gap := parts(pair, comparison):
-        lines.append(f"  {gap}")
-    intervals = pair_lines(pair, comparison)
-    return lines + (intervals or [beyond(pair, comparison.examples, comparison.options)])
+        return [comparison.verdict, *differences]
+    (pair,), examples = comparison.pairs, comparison.example_count
+    lines = [" ".join(description(pair, comparison.models, examples, comparison.options.measure))]
+    if comparison.options.measure != "squared_error":  # the sentence above speaks of the cross-entropy
+        lines += [f"  {line}" for line in (parts(pair, comparison), half_of_gap(pair, comparison)) if line]
+    return lines + (differences or [beyond(pair, examples, comparison.options)])
 
 
 def _examples(comparison: Comparison) -> list[str]:

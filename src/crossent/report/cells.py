@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from crossent.comparison import Comparison
 from crossent.counts import PARTS
 from crossent.results import Model, Pair
 from crossent.statistics import FEWEST, Estimate
-from crossent.verdict import FEW_DECIDE, detectable, few, half_widths, interval, pair_decimals, tested
-from crossent.wording import MEASURES, NAMES, count, decimals, number, shortened, signed
+from crossent.verdict import (
+    FEW_DECIDE,
+    detectable,
+    few,
+    half_widths,
+    identical,
+    interval,
+    pair_decimals,
+    tested,
+)
+from crossent.wording import MEASURES, NAMES, Measure, count, decimals, number, shortened, signed
 
 BASELINE = "always the same"
 _NAME_WIDTH = 40
@@ -38,34 +48,35 @@ def header(comparison: Comparison) -> str:
     signature = comparison.signature
     kinds = {"logits": "logits", "probs": "probabilities"}
     kind = " and ".join(kinds[kind] for kind in signature.kind.split(","))
-    return " · ".join(
-        [count(comparison.examples, "example"), classes, f"paired by {signature.paired_by}", kind, "nats"]
-    )
+    examples = count(comparison.example_count, "example")
+    return " · ".join([examples, classes, f"paired by {signature.paired_by}", kind, "nats"])
+
+
+def _short(name: str) -> str:
+    return shortened(name, _NAME_WIDTH)
 
 
 def measure_rows(comparison: Comparison) -> list[Row]:
     """One row per model and the baseline; the numbers of a column have the same decimals."""
     models, base = list(comparison.models.values()), comparison.baseline
-    intervals = comparison.examples >= FEWEST
-    errors = _estimates([model.classification_error for model in models], base.classification_error, intervals)
-    squared = _estimates([model.squared_error for model in models], base.squared_error, intervals)
-    cross = _estimates([model.cross_entropy for model in models], base.cross_entropy, intervals)
+    wrong = [*(model.wrong for model in models), round(base.classification_error * comparison.example_count)]
+    most = max(len(f"{mistakes:,}") for mistakes in wrong)
+    intervals = comparison.example_count >= FEWEST
+    errors, squared, cross = (
+        _estimates([model.by(measure) for model in models], float(getattr(base, measure)), intervals)
+        for measure in MEASURES
+    )
     typical = [*(model.typical_probability for model in models), base.typical_probability]
     places = decimals(typical)
-    wrong = [*(model.wrong for model in models), round(base.classification_error * comparison.examples)]
-    most = max(len(f"{mistakes:,}") for mistakes in wrong)
-    counts = [f"{mistakes:>{most},} of {comparison.examples:,}" for mistakes in wrong]
     return [
-        Row(name, f"{mistakes}   {error}", *rest)
-        for name, mistakes, error, *rest in zip(
-            [*(shortened(model.name, _NAME_WIDTH) for model in models), BASELINE],
-            counts,
-            errors,
-            squared,
-            cross,
-            [number(value, places) for value in typical],
-            strict=True,
+        Row(
+            name,
+            f"{wrong[place]:>{most},} of {comparison.example_count:,}   {errors[place]}",
+            squared[place],
+            cross[place],
+            number(typical[place], places),
         )
+        for place, name in enumerate([*(_short(model.name) for model in models), BASELINE])
     ]
 
 
@@ -88,12 +99,16 @@ def _range(found: Estimate, places: int) -> str:
 def notes(comparison: Comparison) -> list[str]:
     """What must be known to read the table: infinite losses, clipping, soft labels, marked intervals."""
     lines = [_zero_note(model, comparison) for model in comparison.models.values()]
+    if (clip := comparison.options.clip) is not None:
+        lines.append(
+            f"a label's probability below {clip!r} costs as much as {clip!r}: {-math.log(clip):.4g} nats"
+        )
     if comparison.label_entropy is not None:
         lines.append(
             f"the labels are distributions: {number(comparison.label_entropy, 4)} of each cross-entropy "
             "is their own entropy, which no model can remove"
         )
-    if any(model.squared_error.few_decide or model.cross_entropy.few_decide for model in comparison.models.values()):
+    if any(model.by(measure).few_decide for model in comparison.models.values() for measure in MEASURES):
         lines.append(f"* {FEW_DECIDE}")
     return [line for line in lines if line]
 
@@ -102,16 +117,17 @@ def _zero_note(model: Model, comparison: Comparison) -> str:
     if not model.zero_probability_examples:
         return ""
     zeros = count(model.zero_probability_examples, "example")
-    note = f"{shortened(model.name, _NAME_WIDTH)}: probability 0 for the right class on {zeros}"
+    note = f"{_short(model.name)}: probability 0 for the right class on {zeros}"
     if comparison.options.clip is not None:
-        return f"{note}, counted as {comparison.options.clip!r}"
+        return note
     finite = model.finite
     if finite is None or not finite.examples:
         return f"{note}: cross-entropy inf"
     found = finite.cross_entropy
     places = decimals([found.value], half_widths([found]))
     without = "it" if model.zero_probability_examples == 1 else "them"
-    return f"{note}: cross-entropy inf; without {without} {number(found.value, places)}{_range(found, places)}"
+    rest = f"{number(found.value, places)}{_range(found, places)}"
+    return f"{note}: cross-entropy inf; without {without} {rest}"
 
 
 def parts(pair: Pair, comparison: Comparison) -> str:
@@ -131,15 +147,29 @@ def parts(pair: Pair, comparison: Comparison) -> str:
     return " · ".join(said)
 
 
-def pair_lines(pair: Pair, comparison: Comparison) -> list[str]:
-    """One line per measure with interval and test, the leading one with its outcome; none under 20 examples."""
-    if comparison.examples < FEWEST:
+def half_of_gap(pair: Pair, comparison: Comparison) -> str:
+    """``half of it on 61 of 400 examples``."""
+    if pair.half_of_gap is None:
+        return ""
+    half = pair.half_of_gap if isinstance(pair.half_of_gap, str) else f"{pair.half_of_gap:,}"
+    return f"half of it on {half} of {count(comparison.example_count, 'example')}"
+
+
+def difference_lines(comparison: Comparison) -> list[str]:
+    """Each pair's differences with interval and test, the leading measure's with its outcome.
+
+    Of two models all measures, of several the leading one; none under 20 examples.
+    """
+    if comparison.example_count < FEWEST:
         return []
-    subject = f"{pair.b} − {pair.a}"
-    width = max(map(len, NAMES.values()))
+    measures = MEASURES if len(comparison.pairs) == 1 else (comparison.options.measure,)
+    lines = [(pair, measure) for pair in comparison.pairs for measure in measures]
+    subjects = [f"{_short(pair.b)} − {_short(pair.a)}" for pair, _ in lines]
+    subject, name = max(map(len, subjects), default=0), max(len(NAMES[measure]) for measure in measures)
     return [
-        f"{subject}   {NAMES[measure]:<{width}} {_difference(pair, measure)}{_outcome(pair, measure, comparison)}"
-        for measure in MEASURES
+        f"{text:<{subject}}   {NAMES[measure]:<{name}} {_difference(pair, measure)}"
+        f"{_outcome(pair, measure, comparison)}"
+        for text, (pair, measure) in zip(subjects, lines, strict=True)
     ]
 
 
@@ -149,7 +179,9 @@ def _difference(pair: Pair, measure: Measure) -> str:
     text = f"{interval(found, places)} {tested(found)}{few(found)}"
     if measure != "cross_entropy" or pair.finite is None:
         return text
-    return f"{signed(pair.cross_entropy.difference, places)}, over the other {pair.finite.examples:,} {text}"
+    exact = pair.cross_entropy.difference
+    infinite = "inf in both" if exact is None else signed(exact, places)
+    return f"{infinite}, over the other {pair.finite.examples:,} {text}"
 
 
 def _outcome(pair: Pair, measure: Measure, comparison: Comparison) -> str:
@@ -159,5 +191,5 @@ def _outcome(pair: Pair, measure: Measure, comparison: Comparison) -> str:
         return f" · {pair.worse} is worse"
     if pair.outcome == "equal":
         margin = comparison.options.margin
-        return " · equal" if pair.by(measure).difference == 0 else f" · equal within {margin:g}"
-    return f" · undecided: {detectable(pair, comparison.examples, comparison.options)}"
+        return " · equal" if identical(pair, measure) else f" · equal within {margin:g}"
+    return f" · undecided: {detectable(pair, comparison.example_count, comparison.options)}"

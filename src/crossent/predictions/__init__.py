@@ -1,0 +1,24 @@
+"""Predictions files and arrays to blocks of aligned, checked rows; and the writer of such files.
+
+Formats, names of columns and models, pairing of rows. What blocks are good for is decided elsewhere.
+"""
+
+from crossent.predictions.block import Block, Kind, ModelSource, Predictions, rows_per_block
+from crossent.predictions.columns import Columns
+from crossent.predictions.opened import open_sources
+from crossent.predictions.sources import Source
+from crossent.predictions.writer import PredictionsWriter, open_predictions, save_predictions
+
+__all__ = [
+    "Block",
+    "Columns",
+    "Kind",
+    "ModelSource",
+    "Predictions",
+    "PredictionsWriter",
+    "Source",
+    "open_predictions",
+    "open_sources",
+    "rows_per_block",
+    "save_predictions",
+]

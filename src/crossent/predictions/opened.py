@@ -1,0 +1,233 @@
+"""`open_sources`: from sources to aligned, checked blocks.
+
+Puts the other rooms together: opens tables, settles classes and kinds, pairs rows, checks outputs and labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossent.errors import PredictionsError
+from crossent.predictions.agreement import Agreement
+from crossent.predictions.align import by_id, by_position
+from crossent.predictions.block import Block, ModelSource, Predictions, rows_per_block
+from crossent.predictions.classes import check_declared, settled_classes
+from crossent.predictions.columns import (
+    Columns,
+    LabelColumns,
+    OutputColumns,
+    PlainMatrix,
+    id_column,
+    label_columns,
+    output_columns,
+)
+from crossent.predictions.labels import LabelReader, label_reader, order_of
+from crossent.predictions.reader import OutputReader, Reader, Rows
+from crossent.predictions.sources import Named, Source, named_sources, open_labels, open_named
+from crossent.predictions.table import Table, listed
+from crossent.predictions.values import Place, as_matrix
+
+_UNDECLARED = Columns()
+
+
+@dataclass(frozen=True)
+class AlignedSources:
+    """Models, and perhaps a source of labels alone, ready to be read; implements `Predictions`."""
+
+    models: tuple[ModelSource, ...]
+    classes: tuple[str, ...]
+    paired_by: Literal["id", "position"]
+    rows: int | None
+    readers: tuple[Reader, ...] = field(repr=False)
+    renormalize: bool
+    memory: int
+
+    def blocks(self) -> Iterator[Block]:
+        """Blocks in order; each call reads the sources again."""
+        size = rows_per_block(len(self.classes))
+        agreement = Agreement([reader for reader in self.readers if reader.labels])
+        aligned = (
+            by_id(self.readers, size, self.memory)
+            if self.paired_by == "id"
+            else by_position(self.readers, size)
+        )
+        index = 0
+        for index, parts in enumerate(aligned, 1):
+            agreement.add(parts)
+            if agreement.broken:  # the rest is read only to count
+                continue
+            yield self._block(index - 1, parts)
+        agreement.finish()
+        if not index:
+            raise PredictionsError(f"{self.models[0].origin} has no rows: nothing can be compared")
+
+    def _block(self, index: int, parts: Sequence[Rows]) -> Block:
+        outputs, deviations = [], []
+        for reader, part in zip(self.readers, parts, strict=True):
+            if reader.outputs is not None and part.outputs is not None:
+                values, deviation = reader.outputs.finished(
+                    part.outputs, part.place, text=reader.table.text, renormalize=self.renormalize
+                )
+                outputs.append(values)
+                deviations.append(deviation)
+        labels = next(part.labels for part in parts if part.labels is not None)
+        return Block(index, parts[0].ids, labels, tuple(outputs), tuple(deviations))
+
+
+def open_sources(
+    sources: Mapping[str, Source] | Sequence[Source],
+    /,
+    *,
+    labels: Source | None = None,
+    columns: Columns = _UNDECLARED,
+    renormalize: bool = False,
+    memory: int = 500_000_000,
+) -> Predictions:
+    """Open predictions of one or several models over the same examples.
+
+    Parameters
+    ----------
+    sources : mapping of model names to sources, or a sequence of them; a text is a path, NAME=FILE, or
+        FILE.npz:ARRAY.
+    labels : a source of labels alone: a file, class names, indices, or distributions (n, k).
+    columns : what is declared about all sources.
+    renormalize : divide rows of probabilities by their sum, whatever it is.
+    memory : bytes that sources with ids in another order may take.
+
+    Returns
+    -------
+    Predictions
+        Nothing is read yet but headers, and label columns that could be names or indices.
+
+    Raises
+    ------
+    PredictionsError
+        If a source cannot be read, or the sources do not fit each other.
+    """
+    named = named_sources(sources)
+    if not named:
+        raise PredictionsError("no predictions: name at least one file")
+    check_declared(columns)
+    tables = [open_named(name, source) for name, source in named]
+    outputs = [_outputs(table, columns, source) for table, (_, source) in zip(tables, named, strict=True)]
+    classes = settled_classes(tables, outputs, columns)
+    models = tuple(
+        ModelSource(name, found.kind, "array" if source.path is None else table.origin, found.binary)
+        for (name, source), table, found in zip(named, tables, outputs, strict=True)
+    )
+    readers = [
+        model_reader(table, columns, found, classes) for table, found in zip(tables, outputs, strict=True)
+    ]
+    if labels is not None:
+        by_name = columns.classes is None and any(found.bare for found in outputs)
+        readers.append(_labels_reader(labels, columns, classes, by_name=by_name))
+    if not any(reader.labels for reader in readers):
+        wanted = f"'{columns.label}'" if columns.label else "'label' or label_<class>"
+        raise PredictionsError(
+            f"no labels: {tables[0].origin} has no {tables[0].noun} {wanted}; add one, name it with --label,"
+            " or give them in a file of their own with --labels"
+        )
+    paired_by = _pairing(readers, columns)
+    if paired_by == "position":
+        readers = [replace(reader, id=None) for reader in readers]
+    return AlignedSources(models, classes, paired_by, readers[0].length, tuple(readers), renormalize, memory)
+
+
+def _outputs(table: Table, columns: Columns, source: Named) -> OutputColumns:
+    try:
+        return output_columns(table, columns, array=source.array)
+    except PlainMatrix as plain:
+        raise PredictionsError(_kind_help(plain)) from None
+
+
+def _kind_help(plain: PlainMatrix) -> str:
+    table, column = plain.table, plain.column
+    said = f"{table.origin} does not say whether it holds logits or probabilities"
+    if column.form != "matrix" or not column.width:
+        return f"{table.origin} is no matrix of one row per example and one column per class ({column.type})"
+    for batch in table.batches(texts=[], numbers=[column.name], rows=rows_per_block(column.width)):
+        place = Place(table.origin, range(len(batch[column.name])))
+        first = as_matrix(batch, [column.name], column.width, column.dtype, place).astype(np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):
+            sums = first.sum(axis=1)
+        if np.all(np.abs(sums - 1) <= 1e-2) and first.min() >= 0:
+            return f"{said}: all rows sum to 1; if these are probabilities, add --kind probs"
+        if first.min() < 0 or first.max() > 1:
+            return f"{said}: it has entries below 0 or above 1; if these are logits, add --kind logits"
+        break
+    return f"{said}: add --kind logits or --kind probs"
+
+
+def model_reader(table: Table, columns: Columns, found: OutputColumns, classes: tuple[str, ...]) -> Reader:
+    """How to read one model's source."""
+    order = None
+    if found.binary:
+        _check_binary(table, found, classes)
+    elif found.classes is not None:
+        order = order_of(found.classes, classes, table, "")
+        if table.classes is not None:
+            order_of(table.classes, classes, table, "")
+        order = None if np.array_equal(order, np.arange(len(classes))) else order
+    dtypes = {column.name: column.dtype for column in table.columns}
+    outputs = OutputReader(found, classes, order, np.result_type(*(dtypes[name] for name in found.columns)))
+    labels = label_columns(table, columns)
+    reader = None
+    if labels is not None:
+        by_name = found.bare and columns.classes is None
+        counted = table.classes or classes
+        reader = label_reader(table, labels, classes, counted, columns, by_name=by_name)
+        _refuse_two_orders(table, reader, order, columns)
+    return Reader(table, id_column(table, columns), reader, outputs)
+
+
+def _check_binary(table: Table, found: OutputColumns, classes: tuple[str, ...]) -> None:
+    if len(classes) != 2 or found.classes is None or found.classes[0] not in classes:
+        raise PredictionsError(
+            f"{table.origin} has one class alone, {table.noun} {found.columns[0]}: it must be one of two, not"
+            f" of {listed(classes)}"
+        )
+
+
+def _refuse_two_orders(
+    table: Table, reader: LabelReader, order: NDArray[np.int64] | None, columns: Columns
+) -> None:
+    if reader.reading == "index" and order is not None and columns.classes is None and table.classes is None:
+        raise PredictionsError(
+            f"{table.origin}: its labels are indices, and its columns stand in another order than the first"
+            f" source's ({listed(reader.classes)}), so an index could mean two classes: give the order that"
+            " the labels count with --classes"
+        )
+
+
+def _labels_reader(source: Source, columns: Columns, classes: tuple[str, ...], *, by_name: bool) -> Reader:
+    table, array = open_labels(source)
+    bare = len(table.columns) == 1 and table.columns[0].name == ""
+    found = LabelColumns((array or "",)) if bare or array else label_columns(table, columns, alone=True)
+    if found is None or not {column.name for column in table.columns} >= set(found.columns):
+        raise PredictionsError(f"{table.origin}: no such array")
+    if table.classes is not None:
+        order_of(table.classes, classes, table, "")
+    reader = label_reader(table, found, classes, table.classes or classes, columns, by_name=by_name)
+    return Reader(table, id_column(table, columns), reader, None)
+
+
+def _pairing(readers: Sequence[Reader], columns: Columns) -> Literal["id", "position"]:
+    given = [reader.id is not None for reader in readers]
+    if all(given):
+        return "id"
+    if any(given):
+        has, lacks = readers[given.index(True)], readers[given.index(False)]
+        raise PredictionsError(
+            f"{has.table.origin} has ids ({has.id}), {lacks.table.origin} has none: give them in all sources,"
+            " or in none"
+        )
+    if columns.id is not None:
+        raise PredictionsError(
+            f"{readers[0].table.origin} has no {readers[0].table.noun} '{columns.id}' (--id)"
+        )
+    return "position"
