@@ -78,9 +78,9 @@ def matrix(n: int, k: int, *, spread: float = 3.0) -> tuple[NDArray[np.float64],
 
 @cache
 def wide(name: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """One row of 256,000 classes: 'spread', 'equal' or 'right by 30'."""
+    """One row of 256,000 classes: 'spread', 'equal' or 'right by 30'; multiples of 1/10, rounded."""
     k = 256_000
-    logits = np.full((1, k), 0.1) if name == "equal" else matrix(1, k)[0].copy()
+    logits = np.full((1, k), 0.1) if name == "equal" else np.round(matrix(1, k)[0], 1)
     if name == "right by 30":
         logits[0, 7] = logits.max() + 30.0
     return _read_only(logits), _read_only(np.array([7]))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
-import cases
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import cases
 from crossent import reference
 
 NORMAL = float(np.finfo(np.float64).tiny)
@@ -116,13 +117,19 @@ def exact_amounts(target, k, weights, smoothing) -> list[mpmath.mpf]:
 @pytest.mark.parametrize("name", ["spread", "equal", "right by 30"])
 def test_256000_classes_within_4_ulp(name):
     logits, label = cases.wide(name)
-    true = exact(logits[0], digits=40)
-    assert ulps(reference.softmax_cross_entropy(logits, label)[0], true.costs[7]) <= 4
-    gradient = reference.softmax_cross_entropy_grad(logits, label)[0]
-    assert ulps(-gradient[7], true.rest[7]) <= 4
+    mpmath.mp.dps = 30
+    counts = Counter(logits[0].tolist())  # few different values: an exponential for each will do
+    gaps = {x: mpmath.mpf(x) - mpmath.mpf(max(counts)) for x in counts}
+    powers = {x: mpmath.exp(gap) for x, gap in gaps.items()}
+    others = mpmath.fsum((count - (x == max(counts))) * powers[x] for x, count in counts.items())
+    costs = {x: mpmath.log1p(others) - gap for x, gap in gaps.items()}
+    x = float(logits[0, 7])
+    assert ulps(reference.softmax_cross_entropy(logits, label)[0], costs[x]) <= 4
+    rest = others / (1 + others) if x == max(counts) else 1 - powers[x] / (1 + others)
+    assert ulps(-reference.softmax_cross_entropy_grad(logits, label)[0, 7], rest) <= 4
     even = np.full(logits.shape, 1 / logits.shape[1])
-    share = mpmath.mpf(float(even[0, 0]))
-    assert ulps(reference.softmax_cross_entropy(logits, even)[0], share * mpmath.fsum(true.costs)) <= 4
+    true = mpmath.mpf(float(even[0, 0])) * mpmath.fsum(count * costs[x] for x, count in counts.items())
+    assert ulps(reference.softmax_cross_entropy(logits, even)[0], true) <= 4
 
 
 @pytest.mark.parametrize("name", cases.ROWS)
@@ -151,8 +158,9 @@ def test_logsumexp(name):
     mpmath.mp.dps = 60
     true = mpmath.log(mpmath.fsum(mpmath.exp(mpmath.mpf(float(x))) for x in logits[0]))
     # max + log1p may cancel, each being off by an ulp of its own.
-    allowed = np.spacing(abs(logits.max())) + np.spacing(np.log(logits.shape[1])) + np.spacing(float(true))
-    assert abs(mpmath.mpf(float(reference.logsumexp(logits)[0])) - true) <= abs(float(allowed))
+    sizes = (logits.max(), np.log(logits.shape[1]), float(true))
+    allowed = sum(float(np.spacing(abs(size))) for size in sizes)
+    assert abs(mpmath.mpf(float(reference.logsumexp(logits)[0])) - true) <= allowed
 
 
 @pytest.mark.parametrize("name", cases.ROWS)
@@ -266,7 +274,10 @@ def test_gradients_against_differences_of_fourth_order(smoothing, weighted, hard
         for j in range(k):
             step = h * np.eye(k)[j]
             slope = (
-                loss(logits - 2 * step) - 8 * loss(logits - step) + 8 * loss(logits + step) - loss(logits + 2 * step)
+                loss(logits - 2 * step)
+                - 8 * loss(logits - step)
+                + 8 * loss(logits + step)
+                - loss(logits + 2 * step)
             ) / (12 * h)
             # Truncation h^4 / 30 times a fifth derivative (below 100 here), and rounding eps * loss / h.
             np.testing.assert_allclose(gradient[:, j], slope, rtol=0, atol=100 * h**4 / 30 + 1e-11)
@@ -304,7 +315,7 @@ def test_losses_of_probabilities(name):
     for loss in (reference.cross_entropy, reference.squared_error, reference.kl_divergence):
         value = loss(p, q)[0]
         assert not np.signbit(value)
-        if p.max() == 1:
+        if (p > 0).sum() == 1:
             assert value == loss(p.argmax(axis=1), q)[0]
 
 
@@ -338,6 +349,7 @@ def problems(draw):
     return logits, labels
 
 
+@settings(deadline=None)
 @given(problems(), st.booleans())
 def test_a_row_depends_on_itself_alone(problem, hard):
     logits, labels = problem
@@ -350,6 +362,7 @@ def test_a_row_depends_on_itself_alone(problem, hard):
         assert formula(logits[::-1].copy(), target[::-1].copy()).tobytes() == together[::-1].tobytes()
 
 
+@settings(deadline=None)
 @given(problems(), st.integers(-1000, 1000))
 def test_a_shift_that_is_exact_changes_no_bit(problem, shift):
     logits, labels = problem
@@ -359,6 +372,7 @@ def test_a_shift_that_is_exact_changes_no_bit(problem, shift):
             assert formula(logits + shift, labels).tobytes() == formula(logits, labels).tobytes()
 
 
+@settings(deadline=None)
 @given(problems(), st.randoms(use_true_random=False))
 def test_classes_in_another_order(problem, random):
     """The others are added in another order: a rounding apart, so two in the loss."""

@@ -180,8 +180,8 @@ def blocks(shape: tuple[int, ...]) -> Iterator[slice]:
 
 
 def widened(rows: NDArray[Any]) -> NDArray[np.float64]:
-    """C-contiguous float64 rows: what `reference` takes."""
-    return np.ascontiguousarray(rows, dtype=np.float64)
+    """C-contiguous, aligned float64, as `reference` takes it: unaligned memory would be summed otherwise."""
+    return np.require(rows, np.float64, ["C", "A"])
 
 
 def check_logits(rows: Rows, name: str, keep: NDArray[np.bool_] | None = None) -> None:

@@ -19,6 +19,7 @@ import typer
 
 from crossent import __version__
 from crossent.errors import CrossentError, OptionError
+from crossent.files import check_place, written
 from crossent.options import CompareOptions
 from crossent.wording import Kind, LabelIs, Measure
 
@@ -134,6 +135,8 @@ def compare(
             threads=threads,
             memory=_size(memory),
         )
+        if json is not None:
+            check_place(json)  # before the work is done
         from crossent.comparison import compare_predictions, opened
         from crossent.report.progress import progress_bar
 
@@ -141,13 +144,11 @@ def compare(
         predictions = opened(sources, labels=labels, classes=named, kind=kind, options=options)
         with progress_bar("comparing", predictions.rows, "examples") as progress:
             found = compare_predictions(predictions, options, progress=progress)
-        for warning in found.warnings:
-            _say(f"warning: {warning}")
         if json is not None:
-            from crossent.files import written
-
             with written(json) as file:
                 file.write(found.to_json().encode() + b"\n")
+        for warning in found.warnings:
+            _say(f"warning: {warning}")
         _print(found, format, show)
         if (fail_if_worse and found.last_is_worse()) or (fail_unless_as_good and not found.last_is_as_good()):
             raise typer.Exit(_GATE)

@@ -211,10 +211,11 @@ def compare_predictions(
     """Compare sources that are open already; ``progress`` is told the rows of each block once done."""
     rule = Rule(predictions.models, len(predictions.classes), options.clip, options.top)
     totals = tally_on_threads(predictions, rule, threads=options.threads, progress=progress).finish()
-    return _estimated(predictions, totals, options)
+    return estimated(predictions, totals, options)
 
 
-def _estimated(predictions: Predictions, totals: Totals, options: CompareOptions) -> Comparison:
+def estimated(predictions: Predictions, totals: Totals, options: CompareOptions) -> Comparison:
+    """What a finished tally says."""
     models = {
         source.name: model_of(totals, index, options.confidence)
         for index, source in enumerate(predictions.models)

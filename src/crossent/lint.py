@@ -124,8 +124,8 @@ def _shared_stem(ids: Any | None) -> str | None:
     """A stem that ids share up to a suffix, where nearly all ids come in small groups of one stem."""
     if ids is None or len(ids) < _FEWEST:
         return None
-    stems = [re.sub(r"\\.\\w{1,5}$", "", text) for text in ids.to_pylist()]
-    stems = [re.sub(r"[\\s_.#@/:-]+[A-Za-z]?\\d{0,3}$", "", stem) for stem in stems]
+    stems = [re.sub(r"\.\w{1,5}$", "", text) for text in ids.to_pylist()]
+    stems = [re.sub(r"[\s_.#@/:-]+[A-Za-z]?\d{0,3}$", "", stem) for stem in stems]
     groups = Counter(stems)
     in_groups = sum(size for size in groups.values() if 2 <= size <= 50)
     if len(groups) < 10 or in_groups < 0.9 * len(stems):

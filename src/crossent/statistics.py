@@ -153,7 +153,8 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 def _few_decide(series: Moments) -> bool:
     """Whether so few examples carry the spread that the t interval is likely too short."""
-    return series.count < EXAMPLES_PER_SQUARED_SKEWNESS * series.skewness**2
+    # asked this way round, a skewness beyond float64 (nan) is marked
+    return not series.count >= EXAMPLES_PER_SQUARED_SKEWNESS * series.skewness**2
 
 
 def _normal_quantile(probability: float) -> float:

@@ -33,11 +33,15 @@ def by_position(readers: Sequence[Reader], rows: int) -> Iterator[tuple[Rows, ..
 
 def _refuse_unequal(readers: Sequence[Reader], lengths: Sequence[int | None]) -> None:
     for reader, length in zip(readers, lengths, strict=True):
-        if None not in (length, lengths[0]) and length != lengths[0]:
+        if length is not None and lengths[0] is not None and length != lengths[0]:
             raise PredictionsError(
-                f"{readers[0].table.origin} has {lengths[0]:,} rows, {reader.table.origin} has {length:,}:"
+                f"{readers[0].table.origin} has {_rows(lengths[0])}, {reader.table.origin} has {_rows(length)}:"
                 " without ids rows are paired by their position; add the missing rows, or ids to all"
             )
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def by_id(readers: Sequence[Reader], rows: int, memory: int) -> Iterator[tuple[Rows, ...]]:

@@ -44,7 +44,7 @@ def is_list(kind: pa.DataType) -> bool:
 
 
 def _dtype(kind: pa.DataType) -> np.dtype[Any]:
-    return np.dtype(kind.to_pandas_dtype()) if pa.types.is_floating(kind) else np.dtype(np.float64)
+    return np.dtype(f"f{kind.bit_width // 8}") if pa.types.is_floating(kind) else np.dtype(np.float64)
 
 
 def classes_in(metadata: dict[bytes, bytes] | None, origin: str) -> tuple[str, ...] | None:
@@ -61,6 +61,13 @@ def classes_in(metadata: dict[bytes, bytes] | None, origin: str) -> tuple[str, .
             ' ["dog", "cat"]'
         )
     return tuple(names)
+
+
+def text_array(texts: Sequence[str]) -> pa.StringArray:
+    """Texts as an Arrow array; `pa.array` would import pandas wherever it is installed."""
+    data = [text.encode() for text in texts]
+    offsets = np.cumsum([0, *map(len, data)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(data), pa.py_buffer(offsets), pa.py_buffer(b"".join(data)))
 
 
 def recut(pieces: Iterable[pa.RecordBatch], rows: int) -> Iterator[Batch]:

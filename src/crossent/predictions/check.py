@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from crossent.arrays import Fault, logits_fault, precision, probs_fault, sum_tolerance
+from crossent.arrays import Fault, Reason, logits_fault, precision, probs_fault, sum_tolerance
 from crossent.errors import PredictionsError
 from crossent.predictions.rounding import decimals
 
@@ -47,6 +47,16 @@ def checked_probs(
         raise PredictionsError(_sums_sentence(sums, at, what, renormalize=renormalize))
     deviation = float(np.abs(sums - 1.0).max())
     return (probs / sums[:, None] if renormalize else probs), deviation
+
+
+def refuse_outside(probs: Floats, at: At) -> None:
+    """Each value by itself must be a probability."""
+    bad = ~((probs >= 0.0) & (probs <= 1.0))
+    if bad.any():
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        value = float(probs[row, column])
+        reason: Reason = "nan" if np.isnan(value) else "negative"
+        raise PredictionsError(_probs_sentence(Fault(row, column, value, reason), at, "probabilities"))
 
 
 def _sum_fault(probs: Floats, sums: Floats, *, text: bool, renormalize: bool) -> Fault | None:

@@ -71,7 +71,13 @@ class OutputColumns:
 
 def id_column(table: Table, declared: Columns) -> str | None:
     """The column with ids, if there is one."""
-    return _named(table, "id", "ids", declared.id)
+    name = _named(table, "id", "ids", declared.id)
+    column = next((column for column in table.columns if column.name == name), None)
+    if column is not None and column.form not in ("text", "integer", "untyped"):
+        raise PredictionsError(
+            f"{table.origin}: {table.noun} {name} is {column.type}, but ids are text or whole numbers; write them so"
+        )
+    return name
 
 
 def label_columns(table: Table, declared: Columns, *, alone: bool = False) -> LabelColumns | None:
@@ -141,7 +147,11 @@ def _of_kind(table: Table, columns: Sequence[Column], kind: Kind) -> OutputColum
 
 
 def _matrix(table: Table, column: Column, kind: Kind) -> OutputColumns:
-    place = f"{table.origin}: {table.noun} {column.name}"
+    place = f"{table.origin}: {table.noun} {column.name}" if column.name else table.origin
+    if column.name == "" and column.form != "matrix":
+        raise PredictionsError(
+            f"{place} is {column.type}: a matrix is needed, one row per example and one column per class"
+        )
     if column.form == "untyped":
         raise PredictionsError(
             f"{place} would be a list, which a text file cannot hold;"

@@ -18,7 +18,7 @@ from crossent.errors import PredictionsError
 from crossent.predictions.labels import Labels
 from crossent.predictions.reader import Reader, Rows
 from crossent.predictions.unique import Uniqueness
-from crossent.predictions.values import Place
+from crossent.predictions.values import Place, from_arrow
 
 _ROWS = 65_536
 _INDEX_BYTES = 32  # of Arrow's hash table, per id
@@ -64,7 +64,7 @@ def joined(first: Reader, other: Reader, memory: int) -> Joined:
         sum(column.nbytes for column in ids) + len(found) * (_INDEX_BYTES + 16 + columns + labels),
         memory,
     )
-    places = found.to_numpy().astype(np.int64)
+    places = from_arrow(found.combine_chunks()).astype(np.int64)
     del ids, found
     return _in_order(other, places)
 

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from crossent.errors import PredictionsError
+from crossent.predictions.arrow_tables import text_array
 from crossent.predictions.block import rows_per_block
 from crossent.predictions.check import checked_probs
 from crossent.predictions.columns import Columns, LabelColumns
 from crossent.predictions.table import Batch, Table, listed
-from crossent.predictions.values import Place, as_matrix, as_texts, as_vector
+from crossent.predictions.values import Place, as_matrix, as_texts, as_vector, from_arrow
 
 Labels = NDArray[np.int64] | NDArray[np.float64]
 _INDEX = re.compile(r"0|[1-9]\d*")
@@ -48,6 +48,11 @@ class LabelReader:
     order: NDArray[np.int64] | None = None
 
     @property
+    def unnamed(self) -> bool:
+        """Whether the classes have no names but their indices."""
+        return self.classes == tuple(map(str, range(len(self.classes))))
+
+    @property
     def texts(self) -> tuple[str, ...]:
         return () if self.reading == "soft" else self.columns
 
@@ -64,11 +69,11 @@ class LabelReader:
             return self._typed(as_vector(batch[column], column, place), place)
         texts = as_texts(batch[column], column, place, trim=self.table.text)
         words = self.classes if self.reading == "name" else tuple(map(str, range(len(self.counted))))
-        found = pc.index_in(texts, value_set=pa.array(words, pa.string()))
+        found = pc.index_in(texts, value_set=text_array(words))
         if found.null_count:
             row = pc.index(found.is_null(), True).as_py()
             raise PredictionsError(f"{place.at(row, column)}: {self._unknown(texts[row].as_py())}")
-        return self._placed(found.to_numpy().astype(np.int64))
+        return self._placed(from_arrow(found).astype(np.int64))
 
     def _soft(self, batch: Batch, place: Place) -> NDArray[np.float64]:
         matrix = as_matrix(batch, self.columns, len(self.classes), np.dtype(np.float64), place)
@@ -110,7 +115,8 @@ class LabelReader:
             return "nan; every row needs a label"
         if self.reading == "name":
             classes = listed(self.classes)
-            return f"'{value[:60]}' is not one of the classes {classes}; mend the label, or --classes"
+            mend = "name the classes, in order, with --classes" if self.unnamed else "mend it, or --classes"
+            return f"'{value[:60]}' is not one of the classes {classes}; {mend}"
         if re.fullmatch(r"[+-]?\d*\.\d*", value):
             return f"{value} is a fraction; labels are names, or whole numbers 0..{last}"
         mend = "leave the row out" if value.startswith("-") else "if these are names, add --label-is name"
@@ -150,10 +156,8 @@ def label_reader(
         own = None if counted == classes else order_of(counted, classes, table, "")
         return LabelReader(table, found.columns, classes, counted, "soft", True, own)
     if column.form == "other":
-        raise PredictionsError(
-            f"{table.origin}: {table.noun} {column.name} is {column.type}; labels are names, or whole numbers"
-            " from 0"
-        )
+        place = f"{table.origin}: {table.noun} {column.name}" if column.name else table.origin
+        raise PredictionsError(f"{place} is {column.type}; labels are names, or whole numbers from 0")
     reading = declared.label_is or ("name" if by_name or column.form == "text" else "index")
     if column.form == "untyped" and declared.label_is is None and not by_name:
         reading = _settled(table, column.name, classes, counted)

@@ -190,10 +190,10 @@ def _check(shape: tuple[int, ...], dtype: np.dtype[Any], size: int, place: str) 
             " astype(str)"
         )
     if dtype.kind not in "fiubUS":
-        mend = "save it as float32" if dtype.kind == "V" else "save numbers, or text"
+        mend = "save it as float32" if dtype.str == "|V2" else "save one plain array of numbers, or of text"
         raise PredictionsError(f"{place} has dtype {dtype}, which cannot be read: {mend}")
     claimed = math.prod(shape) * dtype.itemsize
-    if claimed != size:
+    if claimed != size or min(shape, default=0) < 0:
         raise PredictionsError(
             f"{place} claims {' × '.join(map(str, shape)) or 'one'} values ({claimed:,} bytes), but {size:,}"
             " bytes are there: it is cut off or damaged, write it again"

@@ -64,7 +64,7 @@ class AlignedSources:
             yield self._block(index - 1, parts)
         agreement.finish()
         if not index:
-            raise PredictionsError(f"{self.models[0].origin} has no rows: nothing can be compared")
+            raise PredictionsError(f"{self.readers[0].table.origin} has no rows: nothing can be compared")
 
     def _block(self, index: int, parts: Sequence[Rows]) -> Block:
         outputs, deviations = [], []
@@ -127,15 +127,19 @@ def open_sources(
         by_name = columns.classes is None and any(found.bare for found in outputs)
         readers.append(_labels_reader(labels, columns, classes, by_name=by_name))
     if not any(reader.labels for reader in readers):
-        wanted = f"'{columns.label}'" if columns.label else "'label' or label_<class>"
-        raise PredictionsError(
-            f"no labels: {tables[0].origin} has no {tables[0].noun} {wanted}; add one, name it with --label,"
-            " or give them in a file of their own with --labels"
-        )
+        raise PredictionsError(_no_labels(tables[0], columns))
     paired_by = _pairing(readers, columns)
     if paired_by == "position":
         readers = [replace(reader, id=None) for reader in readers]
     return AlignedSources(models, classes, paired_by, readers[0].length, tuple(readers), renormalize, memory)
+
+
+def _no_labels(table: Table, columns: Columns) -> str:
+    names = listed([column.name for column in table.columns if column.name])
+    wanted = f"'{columns.label}'" if columns.label else "'label'"
+    has = f"{table.origin} has no {table.noun} {wanted} ({names})" if names else f"{table.origin} has none"
+    mend = "name it with --label, or give" if names else "give"
+    return f"no labels: {has}; {mend} them in a file of their own with --labels"
 
 
 def _outputs(table: Table, columns: Columns, source: Named) -> OutputColumns:
@@ -149,7 +153,7 @@ def _kind_help(plain: PlainMatrix) -> str:
     table, column = plain.table, plain.column
     said = f"{table.origin} does not say whether it holds logits or probabilities"
     if column.form != "matrix" or not column.width:
-        return f"{table.origin} is no matrix of one row per example and one column per class ({column.type})"
+        return f"{table.origin} is {column.type}: a matrix is needed, one row per example and one column per class"
     for batch in table.batches(texts=[], numbers=[column.name], rows=rows_per_block(column.width)):
         place = Place(table.origin, range(len(batch[column.name])))
         first = as_matrix(batch, [column.name], column.width, column.dtype, place).astype(np.float64)
@@ -227,7 +231,9 @@ def _pairing(readers: Sequence[Reader], columns: Columns) -> Literal["id", "posi
             " or in none"
         )
     if columns.id is not None:
+        table = readers[0].table
         raise PredictionsError(
-            f"{readers[0].table.origin} has no {readers[0].table.noun} '{columns.id}' (--id)"
+            f"{table.origin} has no {table.noun} '{columns.id}' ({listed([c.name for c in table.columns])}):"
+            " name the one with the ids, --id NAME"
         )
     return "position"

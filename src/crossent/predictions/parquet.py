@@ -48,7 +48,7 @@ class ParquetTable:
                     batch_size=max(1, rows // _PIECES), columns=wanted, use_threads=False
                 ):
                     yield piece.select(wanted)
-                    pass
+                    pa.default_memory_pool().release_unused()
         except (pa.ArrowException, OSError) as error:
             raise PredictionsError(
                 f"{self.origin} is damaged, or changed while read ({_first_line(error)}): write it again"

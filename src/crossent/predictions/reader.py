@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossent.predictions.check import checked_logits, checked_probs
+from crossent.predictions.check import checked_logits, checked_probs, refuse_outside
 from crossent.predictions.columns import OutputColumns
 from crossent.predictions.labels import LabelReader, Labels
 from crossent.predictions.table import Table
@@ -68,12 +68,14 @@ class OutputReader:
     ) -> tuple[NDArray[np.float64], float]:
         """Checked float64 outputs (n, k), and the largest |sum - 1| of probabilities."""
         values = np.ascontiguousarray(stored, dtype=np.float64)
-        if self.found.binary:
-            values = self._both(values)
 
         def at(row: int, column: int | None) -> str:
             return place.at(row, "" if column is None else self._column_name(column))
 
+        if self.found.binary:
+            if self.found.kind == "probs":
+                refuse_outside(values, at)
+            values = self._both(values)
         if self.found.kind == "logits":
             return checked_logits(values, at), 0.0
         return checked_probs(values, at, text=text, renormalize=renormalize)

@@ -9,17 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_DECIMALS = 12
+_FLOAT32_UNIT = 2.0**-24
 
 
 def decimals(values: NDArray[np.float64]) -> int | None:
-    """The fewest decimals, up to 12, that print every value exactly; None where none do.
+    """The fewest decimals, up to 12, that print every value to float32's precision; None where none do.
 
-    -inf fits any grid; NaN and +inf fit none.
+    To float32's, so that a rounded value is known in whatever it was stored. -inf fits any grid; NaN
+    and +inf fit none.
     """
-    with np.errstate(over="ignore"):
-        for digits in range(MOST_DECIMALS + 1):  # m / 10^d, correctly rounded, is what reading 'm e-d' gives
+    with np.errstate(over="ignore", invalid="ignore"):
+        for digits in range(MOST_DECIMALS + 1):
             scale = 10.0**digits
-            off = ~((np.rint(values * scale) / scale == values) | (values == -np.inf))
+            near = np.abs(np.rint(values * scale) / scale - values) <= np.abs(values) * _FLOAT32_UNIT
+            off = ~(near | (values == -np.inf)) | (values == np.inf)
             if not off.any():
                 return digits
             values = values[off]

@@ -22,6 +22,7 @@ from crossent.predictions.table import Batch, Column, refuse_repeated
 
 _LONGEST_HEADER = 1 << 26
 _BYTES_PER_CELL = 64  # a row must fit into one block of the reader
+_CLASS_PREFIXES = ("prob_", "logit_", "label_")
 _NUMBER = re.compile(
     rb"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*|\s*[+-]?(inf|infinity|nan)\s*", re.IGNORECASE
 )
@@ -127,7 +128,7 @@ class TextTable:
             place = f"{self.origin}, row {row}, column {name}"
             if kind == pa.float64():
                 if not _NUMBER.fullmatch(value):
-                    raise PredictionsError(f"{place}: {_number_sentence(value)}")
+                    raise PredictionsError(f"{place}: {_number_sentence(value, name)}")
             elif not _is_utf8(value):
                 raise PredictionsError(f"{place}: not UTF-8; save the file as UTF-8")
 
@@ -199,7 +200,7 @@ def _refuse_header(names: Sequence[str], separator: str, origin: str) -> None:
         raise PredictionsError(f"{origin}: column {names.index('') + 1} has no name in the header; name it")
 
 
-def _number_sentence(value: bytes) -> str:
+def _number_sentence(value: bytes, column: str) -> str:
     if not _is_utf8(value):
         return "not UTF-8; save the file as UTF-8"
     text = value.decode().strip()
@@ -207,7 +208,10 @@ def _number_sentence(value: bytes) -> str:
         return "empty; every class needs a number"
     if _NUMBER.fullmatch(value.replace(b",", b".")):
         return f'"{text}" has a decimal comma; write {text.replace(",", ".")}'
-    return f'"{text[:40]}" is not a number; mend it, or leave the row out'
+    mend = "mend it, or leave the row out"
+    if not column.startswith(_CLASS_PREFIXES):
+        mend = "if the column is no class, name those that are: --classes A,B"
+    return f'"{text[:40]}" is not a number; {mend}'
 
 
 def _is_utf8(value: bytes) -> bool:

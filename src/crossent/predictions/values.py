@@ -56,8 +56,7 @@ def as_vector(values: Any, column: str, place: Place) -> NDArray[Any]:
     """Numbers as a NumPy array (n,) of the dtype they are stored in."""
     if isinstance(values, np.ndarray):
         return values
-    vector: NDArray[Any] = _plain(values, column, place).to_numpy(zero_copy_only=False)
-    return vector
+    return from_arrow(_plain(values, column, place))
 
 
 def as_matrix(
@@ -69,14 +68,19 @@ def as_matrix(
     out = np.empty((len(batch[columns[0]]), len(columns)), dtype)
     for j, column in enumerate(columns):
         values = batch[column]
-        if not isinstance(values, np.ndarray):
-            _refuse_null(values, column, place)
-            values = _decoded(values)
-            if pa.types.is_decimal(values.type):
-                values = values.cast(pa.float64())
-            values = values.to_numpy()
-        out[:, j] = values
+        if isinstance(values, np.ndarray):
+            out[:, j] = values
+            continue
+        start = 0
+        for chunk in _numbers(values, column, place).chunks:
+            out[start : start + len(chunk), j] = from_arrow(chunk)
+            start += len(chunk)
     return out
+
+
+def from_arrow(numbers: pa.Array) -> NDArray[Any]:
+    """An Arrow array without nulls as a NumPy array, not copied; its own `to_numpy` would import pandas."""
+    return np.from_dlpack(numbers)
 
 
 def list_width(values: Any, column: str, place: Place) -> int:
@@ -98,11 +102,11 @@ def _whole(values: Any, column: str, width: int, place: Place) -> NDArray[Any] |
     pieces, start = [], 0
     for chunk in values.chunks:
         if not pa.types.is_fixed_size_list(chunk.type):
-            lengths = pc.list_value_length(chunk).to_numpy()
+            lengths = from_arrow(pc.list_value_length(chunk))
             if (wrong := lengths != width).any():
                 row = int(wrong.argmax())
                 raise PredictionsError(
-                    f"{place.at(start + row, column)}: {lengths[row]} values, but the first row has {width};"
+                    f"{place.at(start + row, column)}: {lengths[row]} values, not {width};"
                     " every row needs one value per class"
                 )
         flat = chunk.flatten()
@@ -111,9 +115,15 @@ def _whole(values: Any, column: str, width: int, place: Place) -> NDArray[Any] |
             raise PredictionsError(
                 f"{place.at(row, column)}: a null among the values; every class needs a number"
             )
-        pieces.append(flat.to_numpy(zero_copy_only=False).reshape(len(chunk), width))
+        pieces.append(from_arrow(flat).reshape(len(chunk), width))
         start += len(chunk)
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def _numbers(values: pa.ChunkedArray, column: str, place: Place) -> pa.ChunkedArray:
+    _refuse_null(values, column, place)
+    values = _decoded(values)
+    return values.cast(pa.float64()) if pa.types.is_decimal(values.type) else values
 
 
 def _plain(values: Any, column: str, place: Place) -> pa.Array:
