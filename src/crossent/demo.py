@@ -52,8 +52,8 @@ def run(out: Path, *, say: Callable[[str], None], show: Callable[[str], None]) -
     digits, networks = parts(), len(LOSSES) * len(RATES)
     show("\n2. Three networks that read handwritten digits\n")
     say(
-        f"training {networks} networks of {HIDDEN} hidden units on {len(digits.train)} digits, {EPOCHS} epochs"
-        f" each from the same start: {len(LOSSES)} losses at {len(RATES)} learning rates"
+        f"training {networks} networks of {HIDDEN} hidden units on {len(digits.train)} digits, {EPOCHS}"
+        f" epochs each from the same start: {len(LOSSES)} losses at {len(RATES)} learning rates"
     )
     with progress_bar("training", networks * EPOCHS, "epochs") as advance:
         trained = {

@@ -90,7 +90,7 @@ def moments(values: NDArray[np.float64]) -> NDArray[np.float64]:
         shift = missed / count
         m2 = second - missed * shift
         m3 = third - 3 * shift * second + 2 * missed * shift * shift
-        return np.array([count, total + missed, max(m2, 0.0), m3, values.min(), values.max()])
+        return np.array([count, total + missed, m2, m3, values.min(), values.max()])
 
 
 def combine(parts: NDArray[np.float64]) -> Moments:

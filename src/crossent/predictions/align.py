@@ -36,7 +36,7 @@ def _refuse_unequal(readers: Sequence[Reader], lengths: Sequence[int | None]) ->
         if length is not None and lengths[0] is not None and length != lengths[0]:
             raise PredictionsError(
                 f"{readers[0].table.origin} has {_rows(lengths[0])}, {reader.table.origin} has {_rows(length)}:"
-                " without ids rows are paired by their position; add the missing rows, or ids to all"
+                " without ids rows are paired by position; add the missing rows, or ids to all"
             )
 
 
@@ -68,7 +68,7 @@ def by_id(readers: Sequence[Reader], rows: int, memory: int) -> Iterator[tuple[R
         unique.add(present[0].ids)
         yield present
         done += len(present[0].place.rows)
-    refuse_repeated_ids(first, unique)
+    refuse_repeated_ids(first.table.origin, unique, first.ids)
 
 
 def _same_ids(a: Rows | None, b: Rows | None) -> bool:

@@ -1,6 +1,6 @@
 """Which classes are compared, in which order: declared, or named by the first source that names them.
 
-Classes are matched by name wherever there are names. No row is read, but a first one that alone tells a width.
+Classes are matched by name wherever there are names. No row is read, but a first one that tells the width.
 """
 
 from __future__ import annotations

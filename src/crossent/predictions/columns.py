@@ -75,7 +75,8 @@ def id_column(table: Table, declared: Columns) -> str | None:
     column = next((column for column in table.columns if column.name == name), None)
     if column is not None and column.form not in ("text", "integer", "untyped"):
         raise PredictionsError(
-            f"{table.origin}: {table.noun} {name} is {column.type}, but ids are text or whole numbers; write them so"
+            f"{table.origin}: {table.noun} {name} is {column.type}, but ids are text or whole numbers;"
+            " write them so"
         )
     return name
 
@@ -150,7 +151,7 @@ def _matrix(table: Table, column: Column, kind: Kind) -> OutputColumns:
     place = f"{table.origin}: {table.noun} {column.name}" if column.name else table.origin
     if column.name == "" and column.form != "matrix":
         raise PredictionsError(
-            f"{place} is {column.type}: a matrix is needed, one row per example and one column per class"
+            f"{place} is {column.type}, not a matrix with one row per example and one column per class"
         )
     if column.form == "untyped":
         raise PredictionsError(

@@ -5,7 +5,7 @@ Also what ids alone can tell: which are missing, which came twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,26 +97,27 @@ def _in_order(reader: Reader, places: NDArray[np.int64]) -> Joined:
     return Joined(reader, places, labels, outputs)
 
 
-def refuse_repeated_ids(reader: Reader, unique: Uniqueness) -> None:
-    """An error where an id came twice; ``unique`` has seen all of the reader's ids."""
-    found = unique.repeated(lambda: (rows.ids for rows in reader.only_ids().rows(_ROWS)))
+def refuse_repeated_ids(
+    origin: str, unique: Uniqueness, again: Callable[[], Iterator[pa.StringArray]]
+) -> None:
+    """An error where an id came twice; ``unique`` has seen all ids, and ``again`` gives them once more."""
+    found = unique.repeated(again)
     if found is not None:
         name, first, second = found
         raise PredictionsError(
-            f"{reader.table.origin}: id '{name}' stands in row {first + 1} and in row {second + 1};"
+            f"{origin}: id '{name}' stands in row {first + 1} and in row {second + 1};"
             " every example needs an id of its own"
         )
 
 
 def _ids(reader: Reader, first: Reader, other: Reader, memory: int) -> pa.ChunkedArray:
     unique, pieces, held = Uniqueness(), [], 0
-    for rows in reader.only_ids().rows(_ROWS):
-        assert rows.ids is not None  # a reader of ids
-        unique.add(rows.ids)
-        pieces.append(rows.ids)
-        held += rows.ids.nbytes
+    for piece in reader.ids():
+        unique.add(piece)
+        pieces.append(piece)
+        held += piece.nbytes
         _refuse_large(first, other, held, memory)
-    refuse_repeated_ids(reader, unique)
+    refuse_repeated_ids(reader.table.origin, unique, reader.ids)
     return pa.chunked_array(pieces, pa.string())
 
 

@@ -95,6 +95,10 @@ def as_values(source: Any, origin: str) -> Any:
     if is_tensor(source):
         tensor = source.detach().cpu()
         return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
+    if isinstance(source, np.ma.MaskedArray):
+        raise PredictionsError(
+            f"{origin} is a masked array, whose mask would be lost: pass the rows that count"
+        )
     if isinstance(source, str | bytes | int | float) or source is None:
         raise PredictionsError(f"{origin} is {source!r}, not an array")
     try:

@@ -153,7 +153,9 @@ def _kind_help(plain: PlainMatrix) -> str:
     table, column = plain.table, plain.column
     said = f"{table.origin} does not say whether it holds logits or probabilities"
     if column.form != "matrix" or not column.width:
-        return f"{table.origin} is {column.type}: a matrix is needed, one row per example and one column per class"
+        return (
+            f"{table.origin} is {column.type}, not a matrix with one row per example and one column per class"
+        )
     for batch in table.batches(texts=[], numbers=[column.name], rows=rows_per_block(column.width)):
         place = Place(table.origin, range(len(batch[column.name])))
         first = as_matrix(batch, [column.name], column.width, column.dtype, place).astype(np.float64)

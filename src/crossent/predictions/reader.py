@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from crossent.predictions.check import checked_logits, checked_probs, refuse_outside
@@ -17,6 +18,8 @@ from crossent.predictions.columns import OutputColumns
 from crossent.predictions.labels import LabelReader, Labels
 from crossent.predictions.table import Table
 from crossent.predictions.values import Place, as_ids, as_matrix
+
+_ID_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,7 @@ class Reader:
             )
             start += size
 
-    def only_ids(self) -> Reader:
-        """The same source, read for its ids alone."""
-        return Reader(self.table, self.id, None, None)
+    def ids(self) -> Iterator[pa.StringArray]:
+        """The ids alone, in pieces."""
+        for rows in Reader(self.table, self.id, None, None).rows(_ID_ROWS):
+            yield rows.ids

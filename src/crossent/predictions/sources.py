@@ -126,11 +126,9 @@ def open_file(path: Path, array: str | None = None) -> Table:
         raise PredictionsError(f"{path} is empty: write it again")
     for magic, (called, suffixes) in _MAGIC.items():
         if start.startswith(magic) and suffix not in suffixes:
-            mend = (
-                f"name it {' or '.join(suffixes)}"
-                if suffixes
-                else f"write {' or '.join(('.parquet', '.csv'))}"
-            )
+            mend = f"name it {' or '.join(suffixes)}" if suffixes else "write .parquet or .csv"
+            if magic == b"PK\x03\x04":
+                mend += " if numpy.savez wrote it, or export a spreadsheet as CSV"
             raise PredictionsError(f"{path} is {called}, not {suffix}: {mend}")
     return FORMATS[suffix](path, origin)
 
@@ -140,6 +138,8 @@ def _split(source: Source, name: str | None) -> Named:
         return Named(name, Path(source))
     if not isinstance(source, str):
         return Named(name, source)
+    if "://" in source:
+        raise PredictionsError(f"{source}: addresses and object stores are not read yet; copy the file here")
     if name is None and not os.path.exists(source):
         found = re.fullmatch(r"([^=/\\:]*[^=/\\:\s])=(.+)", source, re.DOTALL)
         if found:
@@ -209,8 +209,6 @@ def _suffix(path: Path) -> str:
 def _missing(path: str) -> str:
     if path == "-":
         return "standard input is not read yet: write the predictions to a file"
-    if "://" in path or path.startswith(("s3:", "gs:", "https:", "http:")):
-        return f"{path}: object stores and addresses are not read yet; copy the file here"
     if any(sign in path for sign in "*?["):
         return f"{path}: no such file, and patterns are not read yet; name one file"
     return f"{path}: no such file"

@@ -7,25 +7,23 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from crossent.errors import OptionError, PredictionsError
+from crossent.files import written
 from crossent.predictions.block import Kind, rows_per_block
 from crossent.predictions.columns import Columns, output_columns
 from crossent.predictions.join import refuse_repeated_ids
 from crossent.predictions.labels import Labels
 from crossent.predictions.memory import memory_table
 from crossent.predictions.opened import model_reader
-from crossent.predictions.parquet import open_parquet
-from crossent.predictions.reader import Reader
 from crossent.predictions.unique import Uniqueness
 
 
@@ -89,24 +87,32 @@ def open_predictions(
         raise PredictionsError(
             f"{path}: predictions are written as Parquet; name the file {path.stem}.parquet"
         )
-    with _beside(path) as temporary:
-        writer = PredictionsWriter(path, temporary, classes)
-        try:
-            yield writer
-            writer.finish()
-        finally:
-            writer.close()
+    try:
+        with written(path) as file:
+            writer = PredictionsWriter(path, file, classes)
+            try:
+                yield writer
+                writer.finish()
+            finally:
+                writer.close()
+    except OSError as error:
+        if error.filename != str(path):  # the caller's own
+            raise
+        raise PredictionsError(
+            f"{path} cannot be written ({error.strerror}): choose another place"
+        ) from error
 
 
 class PredictionsWriter:
     """Takes predictions piece by piece; made by `open_predictions`."""
 
-    def __init__(self, path: Path, temporary: Path, classes: tuple[str, ...]) -> None:
-        self._path, self._temporary, self._classes = path, temporary, classes
+    def __init__(self, path: Path, file: IO[bytes], classes: tuple[str, ...]) -> None:
+        self._path, self._file, self._classes = path, file, classes
         self._sink: pq.ParquetWriter | None = None
         self._schema: pa.Schema | None = None
         self._waiting: list[pa.Table] = []
         self._unique = Uniqueness()
+        self._ids: list[pa.StringArray] = []
         self._rows = 0
 
     def add(self, *, labels: Any, logits: Any = None, probs: Any = None, ids: Any = None) -> None:
@@ -132,7 +138,7 @@ class PredictionsWriter:
         schema = _schema(labels, outputs, kind, ids, self._classes)
         if self._sink is None or self._schema is None:
             self._schema = schema
-            self._sink = pq.ParquetWriter(self._temporary, schema)
+            self._sink = pq.ParquetWriter(self._file, schema)
         if schema != self._schema:
             raise PredictionsError(
                 f"{self._path}, after row {self._rows}: these rows come as {_words(schema)}, the first ones"
@@ -140,6 +146,7 @@ class PredictionsWriter:
             )
         if ids is not None:
             self._unique.add(ids)
+            self._ids.append(ids)
         self._waiting.append(_as_table(labels, outputs, ids, schema, self._classes))
         self._rows += len(outputs)
         if sum(table.num_rows for table in self._waiting) >= rows_per_block(len(self._classes)):
@@ -155,10 +162,7 @@ class PredictionsWriter:
         if not self._rows:
             raise PredictionsError(f"{self._path}: no rows were added, so nothing is written")
         self._write()
-        self.close()
-        if self._schema is not None and "id" in self._schema.names:
-            written = open_parquet(self._temporary, str(self._path))
-            refuse_repeated_ids(Reader(written, "id", None, None), self._unique)
+        refuse_repeated_ids(str(self._path), self._unique, lambda: iter(self._ids))
 
     def close(self) -> None:
         """Let go of the file; what was not finished is not kept."""
@@ -205,33 +209,3 @@ def _checked_classes(classes: Sequence[str], path: Path) -> tuple[str, ...]:
             f"{path}: classes must name each class once, and two or more; they are {list(names)}"
         )
     return names
-
-
-@contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """A new file beside the path, which takes its place once all went well."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        temporary.touch(exist_ok=False)
-    except OSError as error:
-        raise PredictionsError(
-            f"{path} cannot be written ({error.strerror}): choose another place"
-        ) from error
-    try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        try:
-            os.replace(temporary, path)
-        except OSError as error:
-            raise PredictionsError(
-                f"{path} cannot be written ({error.strerror}): choose another place"
-            ) from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
