@@ -206,7 +206,7 @@ def _sentences() -> Iterator[None]:
         _say(f"crossent: {where}{error.strerror or error}")
         raise typer.Exit(_WRONG_INPUT) from None
     except KeyboardInterrupt:
-        _say("crossent: interrupted; nothing was written")
+        _say("crossent: interrupted")
         raise typer.Exit(_INTERRUPTED) from None
 
 

@@ -87,14 +87,14 @@ def run(out: Path, *, say: Callable[[str], None], show: Callable[[str], None]) -
 
 def worked_example() -> crossent.Comparison:
     """Two networks that are wrong on the same image, but not equally wrong."""
+    images = ["1", "2", "3"]
     return crossent.compare(
         {
-            "NN1": [[0.9, 0.1], [0.1, 0.9], [0.4, 0.6]],
-            "NN2": [[0.6, 0.4], [0.3, 0.7], [0.1, 0.9]],
+            "NN1": {"id": images, "probs": [[0.9, 0.1], [0.1, 0.9], [0.4, 0.6]]},
+            "NN2": {"id": images, "probs": [[0.6, 0.4], [0.3, 0.7], [0.1, 0.9]]},
         },
-        labels=["dog", "cat", "dog"],
+        labels={"id": images, "label": ["dog", "cat", "dog"]},
         classes=["dog", "cat"],
-        kind="probs",
     )
 
 

@@ -32,10 +32,11 @@ def by_position(readers: Sequence[Reader], rows: int) -> Iterator[tuple[Rows, ..
 
 
 def _refuse_unequal(readers: Sequence[Reader], lengths: Sequence[int | None]) -> None:
+    first = lengths[0]
     for reader, length in zip(readers, lengths, strict=True):
-        if length is not None and lengths[0] is not None and length != lengths[0]:
+        if length is not None and first is not None and length != first:
             raise PredictionsError(
-                f"{readers[0].table.origin} has {_rows(lengths[0])}, {reader.table.origin} has {_rows(length)}:"
+                f"{readers[0].table.origin} has {_rows(first)}, {reader.table.origin} has {_rows(length)}:"
                 " without ids rows are paired by position; add the missing rows, or ids to all"
             )
 
