@@ -176,7 +176,7 @@ def test_the_worked_example_comes_first(printed):
         "NN1                1 of 3   0.33            0.25             0.38               0.69",
         "NN2                1 of 3   0.33            0.71             1.06               0.35",
         "Same number of mistakes, but NN2 is more wrong: on 3 of 3 examples, cross-entropy 1.06 against 0.38",
-        "row 3     1 0                  0.4 0.6   0.7200          0.9163          0.1 0.9   1.6200",
+        "3         1 0                  0.4 0.6   0.7200          0.9163          0.1 0.9   1.6200",
     ):
         assert line in first
 
