@@ -2,7 +2,8 @@
 
 Prints one table, which ``--write`` puts into ``docs/statistics.md``. What depends on a single count is
 summed exactly over the binomial, all else is simulated, each cell with its own fixed seed. Every
-interval comes from the public functions of the room: no second copy of a formula here.
+interval comes from the public functions of the room: no second copy of a formula here. Weighted and
+clustered intervals have a table of their own, in ``benchmarks/coverage_clusters.py``.
 """
 
 from __future__ import annotations
@@ -367,6 +368,13 @@ def as_table(measured: dict[Cell, Coverage]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
+def write(table: str, begin: str, end: str) -> None:
+    """Put a table into the documentation, between its two marks."""
+    before, rest = DOCUMENT.read_text(encoding="utf-8").split(begin)
+    after = rest.split(end)[1]
+    DOCUMENT.write_text(f"{before}{begin}\n{table}\n{end}{after}", encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--write", action="store_true", help=f"put the table into {DOCUMENT.name}")
@@ -375,9 +383,7 @@ def main() -> None:
     table = as_table({cell: run(options.repetitions) for cell, run in cells().items()})
     print(table)
     if options.write:
-        before, rest = DOCUMENT.read_text(encoding="utf-8").split(BEGIN)
-        after = rest.split(END)[1]
-        DOCUMENT.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+        write(table, BEGIN, END)
 
 
 if __name__ == "__main__":

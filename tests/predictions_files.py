@@ -22,7 +22,9 @@ NN2 = np.array([[0.6, 0.4], [0.3, 0.7], [0.1, 0.9]])
 def read(*sources, labels=None, renormalize=False, memory=500_000_000, **declared):
     """All blocks of these sources."""
     columns = Columns(**declared)
-    opened = open_sources(list(sources), labels=labels, columns=columns, renormalize=renormalize, memory=memory)
+    opened = open_sources(
+        list(sources), labels=labels, columns=columns, renormalize=renormalize, memory=memory
+    )
     return list(opened.blocks())
 
 

@@ -85,6 +85,15 @@ def test_narrow_probabilities_pass_however_they_are_stored(dtype):
         arrays.check_probs(arrays.as_rows(spoilt, "q"), "q")
 
 
+def test_one_value_with_more_digits_takes_the_tolerance_from_all():
+    q = np.full((100_000, 2), 0.5)
+    q[3, 0] = 0.5 + 2.0**-11
+    arrays.check_probs(arrays.as_rows(q, "q"), "q")
+    q[99_999] = 0.3, 0.7
+    with pytest.raises(errors.ProbabilityError, match=r"^q\[3\] sums to 1\.00048828"):
+        arrays.check_probs(arrays.as_rows(q, "q"), "q")
+
+
 def test_wrong_sum_after_many_blocks_is_found_where_it_is():
     probs = np.full((300_000, 2), 0.5)
     probs[250_001] = 0.6, 0.75

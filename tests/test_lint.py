@@ -104,6 +104,12 @@ def test_rounded_input_says_its_digits_whatever_the_storage(digits, dtype):
     assert said == [f"NN1: rounded to {digits} {noun}; export logits, or more digits"]
 
 
+def test_a_rounded_zero_on_a_right_class_says_so_also_for_few_examples():
+    said = warnings([[0.99, 0.01], [1.0, 0.0], [0.3, 0.7]], labels=[0, 1, 1])
+    assert said == ["NN1: rounded to 2 decimals; export logits, or more digits"]
+    assert warnings([[0.99, 0.01], [1.0, 0.0], [0.3, 0.7]], labels=[0, 0, 1]) == []
+
+
 def test_five_digits_are_enough():
     first = np.round(PROBS[:, :2], 5)
     assert warnings(np.column_stack([first, np.round(1 - first.sum(axis=1), 5)])) == []

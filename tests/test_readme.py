@@ -28,12 +28,22 @@ def test_python_examples(tmp_path, monkeypatch):
 def test_console_examples(tmp_path):
     (nn1,) = blocks("csv")
     (tmp_path / "nn1.csv").write_text(nn1)
-    nn2 = nn1.replace("0.9,0.1", "0.6,0.4", 1).replace("0.1,0.9", "0.3,0.7").replace("dog,0.4,0.6", "dog,0.1,0.9")
+    nn2 = (
+        nn1.replace("0.9,0.1", "0.6,0.4", 1)
+        .replace("0.1,0.9", "0.3,0.7")
+        .replace("dog,0.4,0.6", "dog,0.1,0.9")
+    )
     (tmp_path / "nn2.csv").write_text(nn2)
     (console,) = blocks("console")
-    _, command, expected = re.fullmatch(r"\$ pip install (\S+)\n\$ crossent (.*?)\n(.*)", console, re.DOTALL).groups()
+    _, command, expected = re.fullmatch(
+        r"\$ pip install (\S+)\n\$ crossent (.*?)\n(.*)", console, re.DOTALL
+    ).groups()
     done = subprocess.run(
-        [sys.executable, "-m", "crossent", *command.split()], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "crossent", *command.split()],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == expected
 

@@ -132,6 +132,22 @@ def test_256000_classes_within_4_ulp(name):
     assert ulps(reference.softmax_cross_entropy(logits, even)[0], true) <= 4
 
 
+def test_small_terms_beside_large_ones_are_not_lost():
+    """Each of 120 small terms is under half an ulp of the large one that NumPy would add it to."""
+    others = np.array([0.0] * 8 + [-36.8] * 120)
+    logits = np.append(others, 40.0)[None]
+    terms = np.exp(others - 40.0)
+    assert ulps(terms.sum(), mpmath.fsum(map(mpmath.mpf, terms.tolist()))) > 4
+    true = exact(logits[0])
+    labels = np.array([128])
+    assert ulps(reference.softmax_cross_entropy(logits, labels)[0], true.costs[128]) <= 4
+    assert ulps(-reference.softmax_cross_entropy_grad(logits, labels)[0, 128], true.rest[128]) <= 4
+    target = np.full((1, 129), 1 / 129)
+    amounts = exact_amounts(target, 129, None, 0.0)
+    loss = mpmath.fsum(a * c for a, c in zip(amounts, true.costs, strict=True))
+    assert ulps(reference.softmax_cross_entropy(logits, target)[0], loss) <= 4
+
+
 @pytest.mark.parametrize("name", cases.ROWS)
 @pytest.mark.parametrize("temperature", [1.0, 0.3, 7.0])
 def test_softmax_within_4_ulp(name, temperature):

@@ -3,7 +3,6 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-from fractions import Fraction
 
 import mpmath
 import numpy as np
@@ -26,105 +25,9 @@ from crossent.statistics import (
     student_difference,
     wilson,
 )
+from series import HARD, UNIT, series
 
-UNIT = 2.0**-53
 ANY = (-math.inf, math.inf)
-
-
-def series(values):
-    return combine(moments(np.asarray(values, dtype=np.float64))[None])
-
-
-def rare_large(count, large):
-    """Next to no loss everywhere, but for the `large` last."""
-    return np.concatenate([np.full(count - large, 1e-9), np.linspace(3, 20, large)])
-
-
-generator = np.random.default_rng(7)
-HARD = {
-    "one value": np.array([0.3]),
-    "two values": np.array([0.3, 0.1]),
-    "equal, not representable": np.full(1000, 0.1),
-    "far off, tiny spread": 1e9 + generator.uniform(0, 1e-3, 3001),
-    "far off, one other": np.concatenate([np.full(2000, 1e6), [1e6 + 2**-20]]),
-    "rare large losses": rare_large(70_000, 7),
-    "log-normal over 20 orders": generator.lognormal(0, 6, 5000),
-    "cancelling differences": np.concatenate([generator.normal(0, 1e6, 501), generator.normal(0, 1e-6, 500)]),
-    "confident": generator.lognormal(-150, 3, 400),
-    "zeros and ones": np.repeat([0.0, 1.0], [4990, 10]),
-}
-
-
-def exact_moments(values):
-    exact = [
-        (Fraction(float(v)), int(times))
-        for v, times in zip(*np.unique(values, return_counts=True), strict=True)
-    ]
-    mean = sum(v * times for v, times in exact) / len(values)
-    return mean, *(sum((v - mean) ** power * times for v, times in exact) for power in (2, 3))
-
-
-def allowed(values, cuts):
-    """How far mean, m2 and m3 may be off, from the roundings that are made.
-
-    A block's sums make at most 16 + log2(n) roundings each (NumPy adds 128 at a time in 8 lanes, then
-    pairs) and 4 for every term; block means and the whole mean are each off by at most 2 roundings, so
-    the offset between them by `slack`, which enters m2 and m3 through the terms it multiplies.
-    """
-    roundings = (20 + math.log2(len(values))) * UNIT
-    slack = 4 * UNIT * float(np.abs(values).max())
-    mean = float(values.mean())
-    deviations = np.abs(values - mean)
-    squares, cubes = float((deviations**2).sum()), float((deviations**3).sum())
-    blocks = [block for block in np.split(values, cuts) if len(block)]
-    between = sum(len(block) * abs(float(block.mean()) - mean) for block in blocks) + len(values) * slack
-    return (
-        slack,
-        roundings * squares + 2 * slack * between,
-        roundings * cubes + 6 * slack * (squares + slack * between),
-    )
-
-
-@pytest.mark.parametrize("values", HARD.values(), ids=HARD.keys())
-@pytest.mark.parametrize("share", [(), (0.5,), (0.001, 0.002, 0.9), (0.0, 0.3, 0.3, 1.0)])
-def test_moments_of_blocks_are_those_of_the_whole(values, share):
-    cuts = [int(s * len(values)) for s in share]
-    found = combine(np.array([moments(block) for block in np.split(values, cuts)]))
-    mean, m2, m3 = exact_moments(values)
-    mean_off, m2_off, m3_off = allowed(values, cuts)
-    assert found.count == len(values)
-    assert (found.low, found.high) == (values.min(), values.max())
-    assert abs(Fraction(found.mean) - mean) <= mean_off
-    assert abs(Fraction(found.m2) - m2) <= m2_off
-    assert abs(Fraction(found.m3) - m3) <= m3_off
-
-
-NEIGHBOURS = np.repeat([1e9, np.nextafter(1e9, 2e9)], [70, 30])
-
-
-@pytest.mark.parametrize(
-    "values", [*HARD.values(), NEIGHBOURS, np.full(65_536, 0.1)], ids=[*HARD, "neighbours", "a whole block"]
-)
-def test_moments_of_one_block(values):
-    """Centred on the mean to its last digit, even where the mean lies between two neighbouring floats."""
-    count, total, m2, m3, low, high = moments(values)
-    mean, exact_m2, exact_m3 = exact_moments(values)
-    deviations = np.abs(values - float(mean)) + UNIT * abs(float(mean))
-    assert (count, low, high) == (len(values), values.min(), values.max())
-    roundings = (20 + math.log2(len(values))) * UNIT
-    # the sum is rounded once, and what it had lost before once more
-    assert abs(Fraction(total) - mean * len(values)) <= UNIT * abs(total) + roundings * deviations.sum()
-    assert abs(Fraction(m2) - exact_m2) <= roundings * (deviations**2).sum()
-    assert abs(Fraction(m3) - exact_m3) <= 2 * roundings * (deviations**3).sum()
-
-
-@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
-def test_zero_has_one_sign(order):
-    parts = np.array([moments(np.array([0.0, 1.0])), moments(np.array([-0.0, 1.0]))])
-    highs = np.array([moments(np.array([0.0, -1.0])), moments(np.array([-0.0, -1.0]))])
-    assert math.copysign(1, combine(parts[order]).low) == 1
-    assert math.copysign(1, combine(highs[order]).high) == 1
-    assert math.copysign(1, combine(np.array([moments(np.array([-0.0]))])).mean) == 1
 
 
 def test_spread_below_float64_gives_no_interval():
@@ -133,12 +36,6 @@ def test_spread_below_float64_gives_no_interval():
     assert student(found, 0.95, range=ANY) == Estimate(found.mean, None, None, "t", False)
     assert student_difference(found, 0.95).p_value is None
     assert math.isnan(found.skewness)
-
-
-def test_equal_values_have_exactly_no_spread():
-    found = combine(np.array([moments(np.full(n, 0.1)) for n in (3, 7, 65_536)]))
-    assert found == Moments(65_546, 0.1, 0.0, 0.0, 0.1, 0.1)
-    assert not found.varies
 
 
 def test_no_values():
@@ -152,46 +49,6 @@ def test_no_values():
     assert student_difference(found, 0.95) == Difference(None, None, None, "t", None, None, False, None)
 
 
-blocks_of_values = st.lists(
-    st.lists(
-        st.floats(-1e90, 1e90) | st.sampled_from([0.0, -0.0, 1.0, 0.1, 1e-300, -1e-300]),
-        min_size=0,
-        max_size=5,
-    ),
-    min_size=1,
-    max_size=8,
-)
-
-
-@given(blocks_of_values, st.randoms(use_true_random=False))
-def test_order_of_blocks_changes_no_bit(blocks, random):
-    parts = [moments(np.array(block, dtype=np.float64)) for block in blocks]
-    first = combine(np.array(parts))
-    shuffled = [*parts, moments(np.array([]))]
-    random.shuffle(shuffled)
-    second = combine(np.array(shuffled))
-    for name in ("count", "mean", "m2", "m3", "low", "high"):
-        assert np.array(getattr(first, name)).tobytes() == np.array(getattr(second, name)).tobytes(), name
-
-
-def test_sum_over_blocks_is_exact():
-    # one after the other in float64, the three ones would be lost beside 1e16
-    parts = np.array([[1.0, v, 0.0, 0.0, v, v] for v in (1e16, 1.0, 1.0, 1.0, -1e16)])
-    assert combine(parts).mean == 3 / 5
-
-
-@pytest.mark.parametrize("layout", ["read-only", "strided", "reversed"])
-def test_moments_whatever_the_layout(layout):
-    values = HARD["rare large losses"]
-    given_values = {
-        "read-only": values.copy(),
-        "strided": np.stack([values, values], axis=1)[:, 0],
-        "reversed": values[::-1].copy()[::-1],
-    }[layout]
-    given_values.flags.writeable = False
-    assert moments(given_values).tobytes() == moments(values).tobytes()
-
-
 @pytest.mark.parametrize("scale", [1e120, 1e200, 1e308, -1e308])
 def test_huge_values_give_no_interval_or_the_mark_but_no_warning(scale):
     values = scale * np.linspace(0.1, 1, 50)
@@ -203,26 +60,6 @@ def test_huge_values_give_no_interval_or_the_mark_but_no_warning(scale):
     else:
         assert (estimate.low, estimate.high, estimate.few_decide) == (None, None, False)
         assert student_difference(found, 0.95).p_value is None
-
-
-@pytest.mark.parametrize("name", [name for name in HARD if len(set(HARD[name])) > 1])
-def test_skewness(name):
-    values = HARD[name]
-    _, m2, m3 = exact_moments(values)
-    n, second = len(values), mpmath.mpf(m2.numerator) / m2.denominator
-    expected = float(mpmath.mpf(m3.numerator) / m3.denominator / n / (second / n) ** 1.5)
-    _, m2_off, m3_off = allowed(values, [])
-    relative = 1.5 * m2_off / float(m2) + 8 * UNIT
-    off = abs(expected) * relative + m3_off / (n * (float(m2) / n) ** 1.5)
-    assert abs(series(values).skewness - expected) <= off
-    if name not in ("far off, tiny spread", "far off, one other", "two values"):
-        assert series(values).skewness == pytest.approx(stats.skew(values), rel=1e-10)
-
-
-def test_skewness_does_not_depend_on_the_scale():
-    values = HARD["rare large losses"]
-    # the cubes are as small as 1e-300 here, the squares' 1.5th power would be 0
-    assert series(values * 2.0**-340).skewness == pytest.approx(series(values).skewness, rel=1e-12)
 
 
 COUNTS = [(k, n) for n in (1, 2, 3, 19, 20, 57, 1000) for k in range(n + 1)] + [

@@ -178,6 +178,30 @@ def test_a_label_that_is_ruled_out_costs_inf_with_a_finite_gradient():
     assert x.grad.tolist() == [[-1.0, 0.5, 0.5]]
 
 
+def test_smoothing_charges_a_class_that_is_ruled_out():
+    p = torch.tensor([[0.0, 1.0]], requires_grad=True)
+    loss = losses.softmax_cross_entropy(torch.tensor([[-INF, 0.0]]), p, label_smoothing=0.5)
+    assert loss.tolist() == [INF]
+    loss.sum().backward()
+    assert p.grad.tolist() == [[INF, 0.0]]
+
+
+def test_derivatives_by_a_probability_that_is_0():
+    q = torch.tensor([[0.25, 0.75, 0.0]], dtype=torch.float64)
+    expected = {
+        losses.kl_divergence: [0.0, 1 - np.log(0.75), 0.0],
+        losses.cross_entropy: [np.log(4), -np.log(0.75), 0.0],
+        losses.squared_error: [-0.5, 0.5, 0.0],
+    }
+    for function, slopes in expected.items():
+        p = torch.tensor([[0.0, 1.0, 0.0]], dtype=torch.float64, requires_grad=True)
+        function(p=p, q=q).sum().backward()
+        np.testing.assert_allclose(p.grad[0], slopes, rtol=1e-15, atol=0)
+    p = torch.tensor([[0.0, 1.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    losses.entropy(p).sum().backward()
+    assert p.grad.tolist() == [[0.0, -1.0, 0.0]]
+
+
 def test_the_hessian_is_not_zero():
     """Saving the gradient and multiplying it by upstream would make it so."""
     x = torch.tensor([0.3, -1.0, 0.8], dtype=torch.float64)

@@ -242,6 +242,7 @@ def estimated(predictions: Predictions, totals: Totals, options: CompareOptions)
             predictions,
             totals.examples,
             tied=[model.tied_examples for model in models.values()],
+            zeros=[model.zero_probability_examples for model in models.values()],
             confusions=[model.confusion for model in models.values()],
         ),
         totals.shown,

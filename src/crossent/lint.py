@@ -139,6 +139,7 @@ def warnings(
     examples: int,
     *,
     tied: Sequence[int],
+    zeros: Sequence[int],
     confusions: Sequence[Mapping[tuple[int, int], int]],
 ) -> tuple[str, ...]:
     """One sentence for each thing that looks wrong, in the order of the models."""
@@ -147,6 +148,9 @@ def warnings(
         seen = facts.models[i]
         varies = examples >= _FEWEST and seen.first_row is None
         said += _model_warnings(seen, model, examples, facts.labels_one_hot)
+        if seen.decimals is not None and not seen.one_hot and (varies or zeros[i]):
+            digits = count(seen.decimals, "decimal")
+            said.append(f"{model.name}: rounded to {digits}; export logits, or more digits")
         if varies:
             said += _order_warning(confusions[i], model.name, predictions.classes)
         if tied[i] and seen.first_row is None:
@@ -175,8 +179,6 @@ def _model_warnings(seen: ModelFacts, model: ModelSource, examples: int, labels_
         said.append(f"{name}: p and q look swapped: every q is one-hot and the labels are not")
     if examples >= _FEWEST and seen.first_row is not None:
         said.append(f"{name}: the same output for all {examples:,} examples")
-    elif examples >= _FEWEST and seen.decimals is not None and not seen.one_hot:
-        said.append(f"{name}: rounded to {count(seen.decimals, 'decimal')}; export logits, or more digits")
     return said
 
 

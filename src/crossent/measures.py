@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossent import reference
+from crossent.arrays import ENTRIES_PER_BLOCK
 from crossent.predictions import Kind
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-_CHUNK = 2**17
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,9 @@ def example_losses(
     predicted = np.argmax(outputs, axis=1).astype(np.int64, copy=False)
     tied = np.empty(rows, np.bool_)
     squared_error, cross_entropy = np.empty(rows), np.empty(rows)
-    step = max(1, _CHUNK // classes)  # temporaries stay in the cache; a row's value is the row's alone
+    step = max(
+        1, ENTRIES_PER_BLOCK // classes
+    )  # temporaries stay in the cache; a row's value is the row's alone
     for start in range(0, rows, step):
         part = slice(start, start + step)
         q, p = outputs[part], labels[part]

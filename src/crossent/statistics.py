@@ -1,11 +1,12 @@
 """From sums to estimates, intervals and paired tests, each with its method's name.
 
-Sums come as `moments.Moments` or as counts of mistakes; what comes out is said about examples not seen.
+Sums come as a `moments.Series` or as counts of mistakes; what comes out is said about examples not seen.
 Every method stands with its source in ``docs/statistics.md``.
 No arrays of examples, no verdicts, no text. SciPy is loaded by the first interval.
 
-Every interval and p-value of Student's t goes through `_t_half_width` and `_t_p_value`, which take
-a standard error and degrees of freedom: a variance of another kind enters there.
+Weights and clusters change a series' standard error and its number of independent units, and no formula
+here; only the error's interval and the difference of errors are made by other functions then:
+`wilson_effective`, and `student_difference` of the differences -1, 0, 1.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from crossent.moments import Moments
+from crossent.moments import Moments, Series
 
 Method = Literal["wilson", "t", "newcombe", "none"]
 
 FEWEST = 20
-"""Under so many examples only Wilson's interval is given."""
+"""Under so many examples (or clusters) only Wilson's interval is given."""
 
 EXAMPLES_PER_SQUARED_SKEWNESS = 50
 """Cochran's rule for the t interval asks for 25 examples per squared skewness; this is twice that."""
@@ -72,26 +73,49 @@ def wilson(wrong: int, count: int, confidence: float) -> Estimate:
     return Estimate(int(wrong) / int(count), low, high, "wilson", few_decide=False)
 
 
-def student(series: Moments, confidence: float, *, range: tuple[float, float]) -> Estimate:
+def wilson_effective(series: Series, confidence: float) -> Estimate:
+    """The share of ones in a weighted or clustered series of zeros and ones; at least one unit.
+
+    Wilson's interval for as many independent examples as would have the variance of this mean; where
+    it has none, for the number of units. Unlike Wilson's own, it rests on a spread taken from the units,
+    and so it is marked where few of them decide that, or there are few of them.
+
+    Notes
+    -----
+    An effective number of examples in an interval for proportions: Korn and Graubard (1998), Survey
+    Methodology 24:193; in Wilson's: Franco, Little, Louis and Slud (2019), doi:10.1093/jssam/smy019.
+    """
+    share = series.mean
+    spread = share * (1 - share)
+    if not series.varies or spread == 0:
+        low, high = _wilson_limits(share * series.units, series.units, confidence)
+        return Estimate(share, low, high, "wilson", few_decide=False)
+    effective = spread / series.standard_error**2
+    low, high = _wilson_limits(share * effective, effective, confidence)
+    few_decide = series.units < FEWEST or _few_decide(series)
+    return Estimate(share, low, high, "wilson", few_decide=few_decide)
+
+
+def student(series: Series, confidence: float, *, range: tuple[float, float]) -> Estimate:
     """The mean of per-example losses with Student's t interval, cut to the measure's ``range``."""
-    if series.count < FEWEST or not series.varies:
+    if series.units < FEWEST or not series.varies:
         return Estimate(series.mean, None, None, "t", few_decide=False)
-    half = _t_half_width(series.standard_error, series.count - 1, confidence)
+    half = _t_half_width(series.standard_error, series.units - 1, confidence)
     lowest, highest = range
     low, high = max(series.mean - half, lowest), min(series.mean + half, highest)
     return Estimate(series.mean, low, high, "t", few_decide=_few_decide(series))
 
 
-def student_difference(series: Moments, confidence: float) -> Difference:
+def student_difference(series: Series, confidence: float) -> Difference:
     """The mean of per-example differences b − a with the paired t interval and its test.
 
     Differences that are all 0 have p = 1 and no interval; all equal otherwise, neither.
     """
     difference = series.mean if series.count else None
-    if series.count < FEWEST or not series.varies:
-        p_value = 1.0 if series.count >= FEWEST and series.all_zero else None
+    if series.units < FEWEST or not series.varies:
+        p_value = 1.0 if series.units >= FEWEST and series.all_zero else None
         return Difference(difference, None, None, "t", p_value, None, few_decide=False, detectable=None)
-    error, freedom = series.standard_error, series.count - 1
+    error, freedom = series.standard_error, series.units - 1
     half = _t_half_width(error, freedom, confidence)
     return Difference(
         difference,
@@ -151,10 +175,10 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def _few_decide(series: Moments) -> bool:
-    """Whether so few examples carry the spread that the t interval is likely too short."""
+def _few_decide(series: Series) -> bool:
+    """Whether so few units carry the spread that the t interval is likely too short."""
     # asked this way round, a skewness beyond float64 (nan) is marked
-    return not series.count >= EXAMPLES_PER_SQUARED_SKEWNESS * series.skewness**2
+    return not series.units >= EXAMPLES_PER_SQUARED_SKEWNESS * series.skewness**2
 
 
 def _normal_quantile(probability: float) -> float:
@@ -192,7 +216,7 @@ def _mcnemar_p_value(a: int, b: int) -> float:
     return min(1.0, 2 * float(special.betainc(many, few + 1, 0.5)))
 
 
-def _wilson_limits(wrong: int, count: int, confidence: float) -> tuple[float, float]:
+def _wilson_limits(wrong: float, count: float, confidence: float) -> tuple[float, float]:
     z2 = _normal_quantile((1 - confidence) / 2) ** 2
     upper = wrong + z2 / 2 + math.sqrt(z2 * (wrong * (count - wrong) / count + z2 / 4))
     # the product of both limits is known, so that the lower one needs no subtraction: 0 is exactly 0

@@ -199,8 +199,9 @@ def _chosen(table: Table, array: str, declared: Columns) -> OutputColumns:
 
 def _bare_names(table: Table, columns: Sequence[Column], declared: Columns) -> OutputColumns:
     candidates = [c for c in columns if c.name not in _NOT_CLASSES and not c.name.startswith(_SOFT)]
-    if declared.classes is not None and set(declared.classes) <= {c.name for c in candidates}:
-        candidates = [c for c in candidates if c.name in declared.classes]
+    wanted = set(declared.classes or ())
+    if wanted and wanted <= {c.name for c in candidates}:
+        candidates = [c for c in candidates if c.name in wanted]
     matrices = [c.name for c in columns if c.form == "matrix"]
     if matrices:
         mend = (

@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -68,8 +70,7 @@ class LabelReader:
         if self.typed and self.reading == "index":
             return self._typed(as_vector(batch[column], column, place), place)
         texts = as_texts(batch[column], column, place, trim=self.table.text)
-        words = self.classes if self.reading == "name" else tuple(map(str, range(len(self.counted))))
-        found = pc.index_in(texts, value_set=text_array(words))
+        found = pc.index_in(texts, value_set=self._words)
         if found.null_count:
             row = pc.index(found.is_null(), True).as_py()
             raise PredictionsError(f"{place.at(row, column)}: {self._unknown(texts[row].as_py())}")
@@ -104,8 +105,20 @@ class LabelReader:
     def _placed(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         if self.reading == "name" or self.counted == self.classes:
             return indices
-        places = np.array([self.classes.index(name) for name in self.counted], np.int64)
-        return places[indices]
+        return self._places[indices]
+
+    @cached_property
+    def _words(self) -> pa.StringArray:
+        """The texts that are labels, in order."""
+        return text_array(
+            self.classes if self.reading == "name" else list(map(str, range(len(self.counted))))
+        )
+
+    @cached_property
+    def _places(self) -> NDArray[np.int64]:
+        """Where each class that this source's indices count stands among the classes."""
+        place = {name: i for i, name in enumerate(self.classes)}
+        return np.array([place[name] for name in self.counted], np.int64)
 
     def _unknown(self, value: str) -> str:
         last = len(self.classes) - 1
@@ -166,8 +179,10 @@ def label_reader(
 
 def order_of(found: Sequence[str], classes: Sequence[str], table: Table, prefix: str) -> NDArray[np.int64]:
     """Where in ``found`` each class stands; the two must be the same set."""
-    missing = [name for name in classes if name not in found]
-    extra = [name for name in found if name not in classes]
+    places = {name: place for place, name in enumerate(found)}
+    missing = [name for name in classes if name not in places]
+    known = set(classes)
+    extra = [name for name in found if name not in known]
     if missing or extra:
         lacks = [f"lacks {listed([prefix + name for name in missing])}"] if missing else []
         has = [f"has {listed([prefix + name for name in extra])}"] if extra else []
@@ -175,7 +190,6 @@ def order_of(found: Sequence[str], classes: Sequence[str], table: Table, prefix:
             f"{table.origin} has other classes than {listed(classes)}: it {' and '.join(lacks + has)};"
             " all sources need the same ones"
         )
-    places = {name: place for place, name in enumerate(found)}
     return np.array([places[name] for name in classes], np.int64)
 
 

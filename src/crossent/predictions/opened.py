@@ -180,7 +180,7 @@ def model_reader(table: Table, columns: Columns, found: OutputColumns, classes: 
             order_of(table.classes, classes, table, "")
         order = None if np.array_equal(order, np.arange(len(classes))) else order
     dtypes = {column.name: column.dtype for column in table.columns}
-    outputs = OutputReader(found, classes, order, np.result_type(*(dtypes[name] for name in found.columns)))
+    outputs = OutputReader(found, classes, order, np.result_type(*{dtypes[name] for name in found.columns}))
     labels = label_columns(table, columns)
     reader = None
     if labels is not None:

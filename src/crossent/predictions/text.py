@@ -23,6 +23,7 @@ from crossent.predictions.table import Batch, Column, refuse_repeated
 _LONGEST_HEADER = 1 << 26
 _BYTES_PER_CELL = 64  # a row must fit into one block of the reader
 _CLASS_PREFIXES = ("prob_", "logit_", "label_")
+_RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 _NUMBER = re.compile(
     rb"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*|\s*[+-]?(inf|infinity|nan)\s*", re.IGNORECASE
 )
@@ -73,18 +74,16 @@ class TextTable:
                 f"{self.origin}: damaged or cut off after row {read:,} ({error}); write it again"
             ) from error
 
-    def _reader(
-        self, types: dict[str, pa.DataType], ragged: list[pa.csv.InvalidRow] | None = None
-    ) -> pa.csv.CSVStreamingReader:
-        def keep(row: pa.csv.InvalidRow) -> str:
-            if ragged is not None:
-                ragged.append(row)
-            return "error"
+    def _reader(self, types: dict[str, pa.DataType], *, threads: bool = True) -> pa.csv.CSVStreamingReader:
+        """The file's rows; only without threads does an error know the number of its row.
 
+        PyArrow's own handler of invalid rows is not used: a thread that waits to call it aborts a
+        process that is about to end.
+        """
         return pa.csv.open_csv(
             pa.input_stream(str(self.path), compression=self.compression),
             pa.csv.ReadOptions(
-                use_threads=ragged is None,  # only then does it know the number of a row
+                use_threads=threads,
                 block_size=max(1 << 20, _BYTES_PER_CELL * len(self.names)),
                 column_names=self.names,
                 skip_rows=self.header_lines,
@@ -93,7 +92,6 @@ class TextTable:
                 delimiter=self.separator,
                 newlines_in_values=True,
                 ignore_empty_lines=len(self.names) > 1,  # with one column an empty line is an empty value
-                invalid_row_handler=keep,
             ),
             pa.csv.ConvertOptions(
                 column_types=types, include_columns=list(types), null_values=[], strings_can_be_null=False
@@ -101,19 +99,19 @@ class TextTable:
         )
 
     def _explain(self, types: dict[str, pa.DataType], refused: pa.ArrowInvalid) -> NoReturn:
-        ragged: list[pa.csv.InvalidRow] = []
         row = 0
         try:
-            for piece in self._reader(dict.fromkeys(types, pa.binary()), ragged):
+            for piece in self._reader(dict.fromkeys(types, pa.binary()), threads=False):
                 for name, kind in types.items():
                     self._explain_column(piece.column(name).to_pylist(), name, kind, row)
                 row += piece.num_rows
         except pa.ArrowInvalid as error:
-            if not ragged:
+            ragged = _RAGGED.search(str(error))
+            if ragged is None:
                 self._give_up(row, error)
-            got, expected = ragged[0].actual_columns, ragged[0].expected_columns
+            line, expected, got = map(int, ragged.groups())
             raise PredictionsError(
-                f"{self.origin}, row {ragged[0].number - self.header_lines}: {got} columns, but the header"
+                f"{self.origin}, row {line - self.header_lines}: {got} columns, but the header"
                 f" has {expected}; mend the row, and put quotes around values that contain the separator"
             ) from error
         self._give_up(0, refused)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from crossent.errors import OptionError, PredictionsError
 from crossent.files import written
 from crossent.predictions.block import Kind, rows_per_block
+from crossent.predictions.classes import settled_classes
 from crossent.predictions.columns import Columns, output_columns
 from crossent.predictions.join import refuse_repeated_ids
 from crossent.predictions.labels import Labels
@@ -125,7 +126,9 @@ class PredictionsWriter:
             {name: values for name, values in given.items() if values is not None}, str(self._path)
         )
         declared = Columns(kind=kind, classes=self._classes)
-        reader = model_reader(table, declared, output_columns(table, declared), self._classes)
+        found = output_columns(table, declared)
+        settled_classes([table], [found], declared)
+        reader = model_reader(table, declared, found, self._classes)
         if reader.labels is None or reader.outputs is None:
             raise PredictionsError(f"{self._path}: labels are missing; give one for every row")
         for rows in reader.rows(rows_per_block(len(self._classes)), start=self._rows):

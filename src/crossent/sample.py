@@ -1,0 +1,162 @@
+"""A sample of whole examples that depends on their ids alone: those with the lowest hashes.
+
+Neither blocks, nor their order, nor the order of the rows, nor the format of the file decides who is in
+it. Rows without ids are known by their number. What the sample is good for is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossent.predictions import Block, rows_per_block
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
+
+MOST_ROWS = 100_000
+MOST_VALUES = 2**24
+"""Outputs kept per model: 64 MB as float32. From 168 classes on this, not `MOST_ROWS`, is the limit."""
+
+_MOST_PARTS = 64
+_EVERY_HASH = 2**64 - 1
+_STEP = 4_096
+_WORD = 8
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MASKS = np.array([2 ** (8 * kept) - 1 for kept in range(_WORD + 1)], np.uint64)
+
+
+def most_rows(classes: int) -> int:
+    """Rows of a full sample."""
+    return min(MOST_ROWS, max(1, MOST_VALUES // classes))
+
+
+@dataclass(frozen=True)
+class SampledRows:
+    """Examples kept whole: hash, row from 0, label or label distribution, and each model's outputs.
+
+    Outputs are float32 where that loses nothing.
+    """
+
+    hashes: Hashes
+    rows: Ints
+    labels: Ints | Floats
+    outputs: tuple[NDArray[np.floating[Any]], ...]
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def up_to(self, cut: int) -> SampledRows:
+        """The rows whose hash is at most ``cut``."""
+        within = self.hashes <= np.uint64(cut)
+        if within.all():
+            return self
+        outputs = tuple(q[within] for q in self.outputs)
+        return SampledRows(self.hashes[within], self.rows[within], self.labels[within], outputs)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The ``most`` rows with the lowest hashes so far, and a few more until the next clearing.
+
+    No row whose hash is above ``cut`` can belong to it any more.
+    """
+
+    most: int
+    parts: tuple[SampledRows, ...]
+    cut: int = _EVERY_HASH
+
+    @classmethod
+    def of(cls, block: Block, classes: int) -> Sample:
+        """All rows of a block, as far as they can belong to the sample."""
+        first = block.index * rows_per_block(classes)
+        rows = np.arange(first, first + len(block.labels))
+        hashes = row_hashes(rows) if block.ids is None else id_hashes(block.ids)
+        outputs = tuple(_narrowed(q) for q in block.outputs)
+        return cls(most_rows(classes), (SampledRows(hashes, rows, block.labels, outputs),))._cleared()
+
+    def plus(self, other: Sample) -> Sample:
+        parts = [*(part.up_to(other.cut) for part in self.parts), *(p.up_to(self.cut) for p in other.parts)]
+        kept = tuple(part for part in parts if len(part))
+        return Sample(self.most, kept, min(self.cut, other.cut))._cleared()
+
+    def _cleared(self) -> Sample:
+        """The same sample without rows that cannot belong to it, once they are many."""
+        crowded = sum(map(len, self.parts)) > self.most + self.most // 4
+        return self._exact() if crowded or len(self.parts) > _MOST_PARTS else self
+
+    def _exact(self) -> Sample:
+        """One part, ordered by hash, of at most ``most`` rows."""
+        hashes = np.concatenate([part.hashes for part in self.parts])
+        rows = np.concatenate([part.rows for part in self.parts])
+        order = np.lexsort((rows, hashes))[: self.most]
+        outputs = zip(*(part.outputs for part in self.parts), strict=True)
+        part = SampledRows(
+            hashes[order],
+            rows[order],
+            np.concatenate([part.labels for part in self.parts])[order],
+            tuple(np.concatenate(model)[order] for model in outputs),
+        )
+        return Sample(self.most, (part,), int(hashes[order[-1]]) if len(order) == self.most else self.cut)
+
+    def drawn(self) -> SampledRows:
+        """The sample, ordered by hash: so that with ids the order of the rows does not matter either."""
+        (rows,) = self._exact().parts
+        return rows
+
+
+def _narrowed(outputs: Floats) -> NDArray[np.floating[Any]]:
+    """As float32, if every value survives it."""
+    for rows in (outputs[:8], outputs):  # the first rows settle it for nearly every block
+        with np.errstate(over="ignore"):
+            narrow = rows.astype(np.float32)
+        if not np.array_equal(narrow, rows):
+            return outputs
+    return narrow
+
+
+def row_hashes(rows: Ints) -> Hashes:
+    """64 bits of each row number."""
+    return _mixed((rows.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
+
+
+def id_hashes(ids: Any) -> Hashes:
+    """64 bits of each id, from its UTF-8 text alone, for an Arrow array of strings without nulls."""
+    _, offsets, text = ids.buffers()
+    wide = np.int64 if str(ids.type).startswith("large") else np.int32
+    ends = np.frombuffer(offsets, wide)[ids.offset : ids.offset + len(ids) + 1].astype(np.int64)
+    stored = np.frombuffer(b"" if text is None else text, np.uint8)[ends[0] : ends[-1]]
+    padded = np.concatenate([stored, np.zeros(_WORD, np.uint8)])  # the last word may be read whole
+    ends -= ends[0]
+    hashes = np.empty(len(ids), np.uint64)
+    for start in range(0, len(ids), _STEP):  # temporaries stay in the cache
+        hashes[start : start + _STEP] = _text_hashes(padded, ends[start : start + _STEP + 1])
+    return hashes
+
+
+def _text_hashes(text: NDArray[np.uint8], ends: Ints) -> Hashes:
+    """Sums of the mixed 8-byte words of each text, where a word counts with its place; then mixed."""
+    lengths = np.diff(ends)
+    counts = np.maximum(1, (lengths + _WORD - 1) // _WORD)
+    first = np.cumsum(counts) - counts
+    owner = np.repeat(np.arange(len(counts)), counts)
+    place = np.arange(len(owner)) - first[owner]
+    at_every_byte = np.ndarray(len(text) - _WORD + 1, "<u8", text.data, strides=(1,))
+    words = at_every_byte[ends[owner] + _WORD * place].astype(np.uint64, copy=False)
+    words &= _MASKS[np.minimum(lengths[owner] - _WORD * place, _WORD)]
+    words += (place + 1).astype(np.uint64) * _GOLDEN
+    return _mixed(np.add.reduceat(_mixed(words), first) + lengths.astype(np.uint64))
+
+
+def _mixed(bits: Hashes) -> Hashes:
+    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014, doi:10.1145/2660193.2660195), in place."""
+    bits ^= bits >> np.uint64(30)
+    bits *= np.uint64(0xBF58476D1CE4E5B9)
+    bits ^= bits >> np.uint64(27)
+    bits *= np.uint64(0x94D049BB133111EB)
+    bits ^= bits >> np.uint64(31)
+    return bits
