@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 import mpmath
 import numpy as np
@@ -170,7 +171,7 @@ def allowed_weighted(values, weights, cuts):
     mean_off = roundings * float((share * np.abs(values)).sum())
     reach = np.abs(values - mean) + mean_off
     bounds = [0, *cuts, len(values)]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         part = slice(start, end)
         if weights[part].sum() > 0:
             centre = float((share[part] * values[part]).sum() / share[part].sum())
@@ -222,12 +223,8 @@ def test_equal_weights_are_no_weights(values, share, weight):
     cuts = [int(s * len(values)) for s in share]
     found = weighted(values, np.full(len(values), weight), cuts)
     plain = combine(np.array([moments(block) for block in np.split(values, cuts)]))
-    assert (found.count, found.mean, found.low, found.high) == (
-        plain.count,
-        plain.mean,
-        plain.low,
-        plain.high,
-    )
+    for name in ("count", "mean", "low", "high"):
+        assert getattr(found, name) == getattr(plain, name), name
     assert (found.varies, found.all_zero, found.units) == (plain.varies, plain.all_zero, plain.units)
     if not plain.varies:
         return
@@ -262,7 +259,7 @@ def test_whole_weights_are_rows_repeated(name):
     assert found.mean == pytest.approx(repeated.mean, rel=0, abs=2 * mean_off)
     assert found.count == len(values)
     if name == "zeros and ones":  # whole numbers are added up exactly
-        assert found.mean == repeated.mean
+        assert found.mean == times[values == 1].sum() / times.sum()
 
 
 @pytest.mark.parametrize("name", HARD)
@@ -301,10 +298,10 @@ def test_the_unit_of_the_weights_changes_no_bit(exponent):
 
 
 def test_weights_that_nothing_could_be_added_to():
-    """One row of 10^300 beside rows of 1 and of 10^-300, in one block and in three."""
+    """One row of 10^300 beside rows of 1 and of 10^-300, in one block and in two."""
     values = np.array([0.25, 1.0, 3.0])
     weights = np.array([1e300, 1.0, 1e-300])
-    for cuts in ((), (1, 2)):
+    for cuts in ((), (1,), (2,)):
         found = weighted(values, weights, cuts)
         assert (found.count, found.mean, found.low, found.high) == (3, 0.25, 0.25, 3.0)
         assert found.squares >= 0

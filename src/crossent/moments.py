@@ -172,7 +172,7 @@ def moments(values: Floats) -> Floats:
         return np.array([0.0, 0.0, 0.0, 0.0, math.nan, math.nan])
     # values whose squares or cubes leave float64 end as inf or nan here, and as 'no interval' later
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        total = values.sum()
+        total = _precise_sum(values)
         deviations = values - total / count
         missed = deviations.sum()
         squares = deviations * deviations
@@ -181,7 +181,7 @@ def moments(values: Floats) -> Floats:
         shift = missed / count
         m2 = second - missed * shift
         m3 = third - 3 * shift * second + 2 * missed * shift * shift
-        return np.array([count, total + missed, m2, m3, values.min(), values.max()])
+        return np.array([count, total, m2, m3, values.min(), values.max()])
 
 
 def combine(parts: Floats) -> Moments:
@@ -243,11 +243,10 @@ def locate(values: Floats, weights: Floats) -> Located:
     exponent = int(np.frexp(weights.max())[1]) - 1
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         scaled = np.ldexp(weights, -exponent)
-        weight, total = scaled.sum(), (scaled * values).sum()
+        weight, total = _precise_sum(scaled), _precise_sum(scaled * values)
         centre = total / weight
         deviations = values - centre
-        missed = (scaled * deviations).sum()
-        sums = [weight, total + missed, centre, missed]
+        sums = [weight, total, centre, (scaled * deviations).sum()]
     return Located(np.array([values.size, exponent, *sums, values.min(), values.max()]), scaled, deviations)
 
 
@@ -346,6 +345,17 @@ def combine_weighted(parts: Floats) -> WeightedMoments:
     # rounding may leave less than nothing of a spread that one enormous weight outweighs
     squares = 0.0 if squares < 0 else squares
     return WeightedMoments(where.count, where.count, where.mean, squares, cubes, where.low, where.high)
+
+
+def _precise_sum(terms: Floats) -> float:
+    """The sum of all entries, rounded next to once; that of whole numbers is exact.
+
+    Rump, Ogita and Oishi (2008), doi:10.1137/050645671: the leading bits of all terms lie on one grid, on
+    which their sum needs no rounding.
+    """
+    grid = np.ldexp(1.0, int(np.frexp(terms.size * np.abs(terms).max())[1]) + 1)
+    leading = (terms + grid) - grid
+    return float(leading.sum() + (terms - leading).sum())
 
 
 def _exact_sum(*columns: Floats) -> float:

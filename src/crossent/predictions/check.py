@@ -20,6 +20,8 @@ What = Literal["probabilities", "soft labels"]
 At = Callable[[int, int | None], str]
 """How messages name an entry (row, column) of the matrix, or the row where the column is None."""
 
+_ANY_SUM = float(np.finfo(np.float64).max)  # entries first: only inf is further from 1
+
 
 def checked_logits(logits: Floats, at: At) -> Floats:
     """The logits, where every row has a softmax."""
@@ -40,7 +42,7 @@ def checked_probs(
         return probs, 0.0
     with np.errstate(invalid="ignore", over="ignore"):
         sums = probs.sum(axis=1)
-    fault = probs_fault(probs, np.inf) or _sum_fault(probs, sums, text=text, renormalize=renormalize)
+    fault = probs_fault(probs, _ANY_SUM) or _sum_fault(probs, sums, text=text, renormalize=renormalize)
     if fault is not None and fault.reason != "sum":
         raise PredictionsError(_probs_sentence(fault, at, what))
     if fault is not None:

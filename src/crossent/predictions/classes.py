@@ -46,8 +46,8 @@ def settled_classes(
     for table, names, width in zip(tables, named, widths, strict=True):
         if width not in (None, len(classes)):
             raise PredictionsError(
-                f"{table.origin} has {width} value{'' if width == 1 else 's'} per row, but there are {len(classes)} classes"
-                f" ({listed(classes)}): all sources need the same ones"
+                f"{table.origin} has {width} value{'' if width == 1 else 's'} per row, but there are"
+                f" {len(classes)} classes ({listed(classes)}): all sources need the same ones"
             )
         unnamed = width is not None and names is None
         if unnamed and columns.classes is None and classes != _numbered(len(classes)):

@@ -76,7 +76,12 @@ def memory_table(source: Any, origin: str) -> Table:
     if isinstance(source, pa.RecordBatch):
         source = pa.Table.from_batches([source])
     if isinstance(source, pa.RecordBatchReader) or (_streams(source) and hasattr(source, "columns")):
-        data = pa.table(source)
+        try:
+            data = pa.table(source)
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            raise PredictionsError(
+                f"{origin} is no table for Arrow ({str(error).splitlines()[0][:200]})"
+            ) from error
         refuse_repeated(data.column_names, origin)
         return ArrowTable(origin, data, classes_in(data.schema.metadata, origin))
     if isinstance(source, Mapping):

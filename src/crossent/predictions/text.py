@@ -20,7 +20,7 @@ from crossent.errors import PredictionsError
 from crossent.predictions.arrow_tables import recut
 from crossent.predictions.table import Batch, Column, refuse_repeated
 
-_LONGEST_HEADER = 1 << 26
+_LONGEST_HEADER = 1 << 24
 _BYTES_PER_CELL = 64  # a row must fit into one block of the reader
 _CLASS_PREFIXES = ("prob_", "logit_", "label_")
 _RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
@@ -117,9 +117,10 @@ class TextTable:
         self._give_up(0, refused)
 
     def _give_up(self, row: int, error: pa.ArrowInvalid) -> NoReturn:
-        raise PredictionsError(
-            f"{self.origin}, after row {row:,}: {str(error).splitlines()[0][:200]}"
-        ) from error
+        said = str(error).splitlines()[0][:200]
+        if "straddling" in said:
+            said = "a row longer than all others; is a quote missing, or is it no text file?"
+        raise PredictionsError(f"{self.origin}, after row {row}: {said}") from error
 
     def _explain_column(self, values: list[bytes], name: str, kind: pa.DataType, before: int) -> None:
         for row, value in enumerate(values, before + 1):
@@ -155,20 +156,21 @@ def open_text(path: Path, origin: str, separator: str, compression: str | None) 
 
 def _split(stream: Any, origin: str) -> tuple[bytes, bytes]:
     """The lines up to the end of the header, and the start of what follows, without blank lines."""
-    start = b""
+    begun, header = bytearray(), b""
     while piece := stream.read(1 << 16):
-        start += piece
-        if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        begun += piece
+        if begun.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise PredictionsError(f"{origin} is UTF-16: save it as UTF-8")
-        header = _first_line(start)
-        rest = start[len(header) :].strip()
-        if header and rest:
+        if not header and (b"\n" in piece or b"\r" in piece):
+            header = _first_line(bytes(begun))
+        if header and (rest := bytes(begun[len(header) :]).strip()):
             return header, rest
-        if len(start) > _LONGEST_HEADER:
-            raise PredictionsError(f"{origin}: its first line is longer than 64 MB; is it a text file?")
+        if len(begun) > _LONGEST_HEADER:
+            raise PredictionsError(f"{origin}: its first line is longer than 16 MB; is it a text file?")
+    start = bytes(begun)
     if not start.removeprefix(b"\xef\xbb\xbf").strip():
         raise PredictionsError(f"{origin} is empty: write a header and one row per example")
-    return _first_line(start) or start, b""
+    return header or start, b""
 
 
 def _first_line(start: bytes) -> bytes:
