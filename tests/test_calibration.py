@@ -18,8 +18,9 @@ from crossent.calibration import (
     temperature_gap,
     temperature_of,
 )
+from crossent.measures import probs_of
 from crossent.predictions import Block
-from crossent.reliability import BINS, Reliability, top_probability
+from crossent.reliability import BINS, Reliability
 from crossent.sample import Sample, SampledRows, row_hashes
 from crossent.statistics import wilson
 
@@ -55,10 +56,10 @@ def best(logits, labels):
     return math.exp(found.x)
 
 
-def overconfident(count=600, classes=4, sharpness=3.0, seed=0, soft=False):
+def overconfident(count=600, classes=4, sharpness=3.0, seed=0, soft=False, spread=1.0):
     """Logits ``sharpness`` times as large as those that the labels were drawn from."""
     rng = np.random.default_rng(seed)
-    logits = rng.normal(size=(count, classes))
+    logits = rng.normal(0, spread, (count, classes))
     q = special.softmax(logits, axis=1)
     labels = (q.cumsum(axis=1) < rng.random((count, 1))).sum(axis=1)
     if soft:
@@ -79,7 +80,7 @@ def test_the_worked_example_to_the_last_bit():
         ([[0.6, 0.4], [0.3, 0.7], [0.1, 0.9]], (0.4 + 0.3 + 0.9) / 3),
     ):
         q = np.array(q)
-        found = calibration_error(Reliability.of(top_probability(q, "probs"), q.argmax(axis=1) == labels))
+        found = calibration_error(Reliability.of(q.max(axis=1), q.argmax(axis=1) == labels))
         assert found.value == expected
         assert (found.low, found.high, found.method, found.few_decide) == (None, None, "none", False)
 
@@ -91,7 +92,7 @@ def test_the_known_calibration_error_of_real_predictions(which, percent):
     logits = data["logits"].astype(np.float64)
     correct = logits.argmax(axis=1) == data["labels"]
     for kind, outputs in (("logits", logits), ("probs", special.softmax(logits, axis=1))):
-        found = calibration_error(Reliability.of(top_probability(outputs, kind), correct))
+        found = calibration_error(Reliability.of(probs_of(outputs, kind).max(axis=1), correct))
         assert f"{100 * found.value:.2f}" == percent
 
 
@@ -166,19 +167,25 @@ def test_soft_labels_that_sum_to_one_only_nearly_are_weighted_as_they_are():
     assert fitted(labels, logits).value == pytest.approx(best(logits, labels), rel=1e-6)
 
 
-def test_cross_validation_is_what_it_says():
-    logits, labels = overconfident(count=400)
-    found = fitted(labels, logits)
-    fold = (row_hashes(np.arange(400)) % np.uint64(5)).astype(int)
-    costs, top, correct = np.empty(400), np.empty(400), logits.argmax(axis=1) == labels
+def cross_validated(logits, labels):
+    """Costs and top probabilities by SciPy, each fold at the temperature of the others, within the bounds."""
+    fold = (row_hashes(np.arange(len(logits))) % np.uint64(5)).astype(int)
+    costs, top = np.empty(len(logits)), np.empty(len(logits))
     for held in range(5):
         temperature = best(logits[fold != held], labels[fold != held])
         logs = special.log_softmax(logits[fold == held] / temperature, axis=1)
         costs[fold == held] = -logs[np.arange(len(logs)), labels[fold == held]]
         top[fold == held] = np.exp(logs).max(axis=1)
-    # at a minimum over the other folds, an error of 1e-6 in T costs these rows about as much
+    return costs, top
+
+
+def test_cross_validation_is_what_it_says():
+    logits, labels = overconfident(count=400)
+    found = fitted(labels, logits)
+    costs, top = cross_validated(logits, labels)
+    # SciPy's temperatures are good to 1e-6, and no row's cost or probability has a slope above 1 in them
     assert found.cross_entropy == pytest.approx(costs.mean(), abs=1e-6)
-    after = Reliability.of(top, correct)
+    after = Reliability.of(top, logits.argmax(axis=1) == labels)
     assert found.calibration_error.value == pytest.approx(calibration_error(after).value, abs=1e-6)
     expected = reliability_bins(after, 0.95)
     assert [(b.examples, b.accuracy) for b in found.bins] == [(b.examples, b.accuracy) for b in expected]
@@ -237,6 +244,12 @@ def test_confident_and_wrong_where_softmax_underflows():
     assert fitted(labels, logits / 8).value == pytest.approx(best(logits / 8, labels), rel=1e-6)
 
 
+def test_far_gaps_count_at_high_temperatures():
+    logits, labels = overconfident(classes=50, spread=3.0, sharpness=12.0)
+    assert (logits.max(axis=1) - logits.min(axis=1)).max() > 200
+    assert fitted(labels, logits).value == pytest.approx(best(logits, labels), rel=1e-6)
+
+
 def test_nearly_separable_data_whose_steps_would_crawl():
     """One example is wrong by little, all others are right by far: the slope is flat nearly everywhere."""
     logits = np.zeros((1000, 2))
@@ -287,7 +300,8 @@ def test_where_the_bounds_are(wanted, there):
     if there:
         assert found.value == pytest.approx(wanted, rel=1e-9)
         # some folds fit best beyond the bound, and are held at it
-        assert math.isfinite(found.cross_entropy)
+        costs, _ = cross_validated(wanted * at_one, labels)
+        assert found.cross_entropy == pytest.approx(costs.mean(), abs=1e-6)
 
 
 def test_fewer_than_a_hundred_examples():

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -212,7 +213,9 @@ def test_an_interrupt_is_one_sentence(tmp_path):
     big = big_files(tmp_path)
     arguments = [*COMMAND, "compare", str(big), str(big), "--json", str(tmp_path / "out.json")]
     running = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(1.2)
+    maps = Path(f"/proc/{running.pid}/maps")
+    while b"big.npz" not in maps.read_bytes():  # until it reads
+        time.sleep(0.01)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate()
     assert (running.returncode, out, err) == (130, b"", b"crossent: interrupted\n")

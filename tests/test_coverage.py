@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy import stats
 
-from benchmarks import coverage
+from benchmarks import coverage, coverage_clusters
 from benchmarks.coverage import BEGIN, DOCUMENT, END, HIGHEST, LOWEST, REPETITIONS, Coverage, as_table, cells
 from crossent.statistics import wilson
 
@@ -129,3 +130,77 @@ def test_samples_have_the_moments_that_are_taken_for_true():
     assert abs(discordant - coverage.share_discordant(a, b)) <= 5 * math.sqrt(discordant / 10**6)
     spread = coverage.log_normal_spread(6.0)
     assert stats.lognorm(spread).stats("s") == pytest.approx(6.0, rel=1e-9)
+
+
+def assert_clusters_hold(measured: dict[coverage_clusters.Cell, Coverage], exactly: bool) -> None:
+    """Clustered intervals keep within their bounds from 50 clusters on, those that ignore them do not.
+
+    Of the first setting, clusters of 1 to 20 examples, every interval; elsewhere, and with weights, those
+    that are not mostly marked as decided by few examples.
+    """
+    held = set()
+    for cell, found in measured.items():
+        samples = None if exactly else found.repetitions
+        checks = 3 * len(measured)
+        if cell.ignored:
+            most = coverage_clusters.MOST_IGNORED
+            assert found.of_all <= most + allowance(most, samples, checks), cell
+            continue
+        if found.share_marked <= coverage_clusters.MOST_MARKED and found.of_unmarked is not None:
+            assert found.of_unmarked >= LOWEST - allowance(LOWEST, samples, checks), cell
+        first = cell.setting == coverage_clusters.SETTINGS[0]
+        if cell.units >= 50 and (first or found.share_marked <= coverage_clusters.MOST_MARKED):
+            held.add((cell.setting.name, cell.units))
+            lowest, highest = coverage_clusters.LOWEST, coverage_clusters.HIGHEST
+            assert found.of_all >= lowest - allowance(lowest, samples, checks), cell
+            assert 1 - found.of_all >= 1 - highest - allowance(1 - highest, samples, checks), cell
+    assert {name for name, units in held if units == 50} >= {
+        one.name for one in coverage_clusters.SETTINGS[:4]
+    }
+
+
+def test_clustered_intervals_hold_with_few_repetitions():
+    assert_clusters_hold(coverage_clusters.measured(150, units=(50,)), exactly=False)
+
+
+@pytest.fixture(scope="module")
+def measured_clusters():
+    return coverage_clusters.measured(REPETITIONS)
+
+
+@pytest.mark.slow
+def test_clustered_intervals_hold(measured_clusters):
+    assert_clusters_hold(measured_clusters, exactly=True)
+    weighted = [cell for cell in measured_clusters if cell.setting.weighted and not cell.ignored]
+    largest = [measured_clusters[cell].of_all for cell in weighted if cell.units == 500]
+    assert len(largest) == 8
+    assert min(largest) >= coverage_clusters.LOWEST
+    assert max(largest) <= coverage_clusters.HIGHEST
+
+
+@pytest.mark.slow
+def test_the_documentation_has_the_clustered_table(measured_clusters):
+    assert clustered_table() == coverage_clusters.as_table(measured_clusters)
+
+
+def clustered_table() -> str:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    return text.split(coverage_clusters.BEGIN)[1].split(coverage_clusters.END)[0].strip()
+
+
+def test_the_documentation_has_all_clustered_rows():
+    written, expected = clustered_table().splitlines(), coverage_clusters.as_table({}).splitlines()
+    assert [line.split("|")[1:4] for line in written] == [line.split("|")[1:4] for line in expected]
+
+
+def test_clustered_samples_have_the_means_that_are_taken_for_true():
+    """Within five standard errors, of 200,000 clusters whose sizes have nothing to do with their losses."""
+    for setting in coverage_clusters.SETTINGS:
+        sample = coverage_clusters.draw(setting, 200_000, np.random.default_rng(1))
+        sizes = np.bincount(sample.clusters)
+        assert (sizes.min(), sizes.max() > 15) == (1, setting.sizes is not None)
+        found = coverage_clusters.combine_clusters(
+            [coverage_clusters.ClusterSums.of(pa.array(sample.clusters), sample.weights, sample.series)]
+        )
+        for one, truth in zip(found, coverage_clusters.truths(setting), strict=True):
+            assert abs(one.mean - truth) <= 5 * one.standard_error

@@ -204,10 +204,17 @@ def test_dialects_of_text(tmp_path, change):
 
 
 def test_line_breaks_within_quotes_do_not_shift_rows(tmp_path):
-    rows = "".join(f'{i},"one\ntwo",dog,0.5,0.5\n' for i in range(60_000))  # several of the reader's blocks
+    lines = "one\n" * 30  # several of the reader's blocks, nearly every line break of them within quotes
+    rows = "".join(f'{i},"{lines}",dog,0.5,0.5\n' for i in range(60_000))
     (tmp_path / "a.csv").write_text("id,caption,label,prob_dog,prob_cat\n" + rows)
     (block,) = read(tmp_path / "a.csv")
     assert block.ids.to_pylist() == [str(i) for i in range(60_000)]
+
+
+def test_a_piece_of_many_blocks_is_cut(tmp_path):  # the reader gives some 170,000 such rows at once
+    (tmp_path / "a.csv").write_text("label,prob_a,prob_b\n" + "a,1,0\n" * 200_000)
+    blocks = read(tmp_path / "a.csv")
+    assert [len(block.labels) for block in blocks] == [65_536] * 3 + [200_000 - 3 * 65_536]
 
 
 def test_ids_in_text_stay_text(tmp_path):

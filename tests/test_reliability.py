@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossent.reliability import BINS, BinCounts, Reliability, top_probability
+from crossent.reliability import BINS, BinCounts, Reliability
 
 
 def bins_of(*top):
@@ -54,27 +54,6 @@ def test_counts_and_sums_by_hand():
 def test_no_example_at_all():
     found = Reliability.of(np.empty(0), np.empty(0, np.bool_))
     assert found.counts.examples.tolist() == found.confidence.tolist() == [0] * BINS
-
-
-@pytest.mark.parametrize("classes", [1, 2, 300])
-def test_top_probability_of_logits_is_the_largest_of_the_softmax_of_each_row(classes):
-    # more values than one chunk holds
-    rows = 2**17 // classes + 3
-    logits = np.random.default_rng(0).normal(0, 20, (rows, classes))
-    logits[::7, 1:] = -np.inf
-    logits[1::7] = 1e4
-    gaps = logits - logits.max(axis=1, keepdims=True)
-    # in units of 2^-53: a rounded gap costs at most ln k on average over q, exp 2, the pairwise sum of up
-    # to 300 terms 22, the quotient 1; as much again at most for the function itself
-    bound = 2 * (math.log(classes) + 25) * 2**-53
-    np.testing.assert_allclose(top_probability(logits, "logits"), 1 / np.exp(gaps).sum(axis=1), rtol=bound)
-    alone = [top_probability(logits[row : row + 1], "logits")[0] for row in range(rows - 5, rows)]
-    assert np.array_equal(alone, top_probability(logits, "logits")[-5:])
-
-
-def test_top_probability_of_probabilities_is_taken_as_it_is():
-    q = np.array([[0.2, 0.5, 0.30000001], [0.0, 0.0, 1.0]])
-    assert top_probability(q, "probs").tolist() == [0.5, 1.0]
 
 
 @given(st.data())

@@ -14,7 +14,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from crossent.moments import Moments, combine, moments
+from crossent.moments import Moments, WeightedMoments, combine, combine_weighted, moments, weighted_moments
 from crossent.statistics import (
     FEWEST,
     Difference,
@@ -24,6 +24,7 @@ from crossent.statistics import (
     student,
     student_difference,
     wilson,
+    wilson_effective,
 )
 from series import HARD, UNIT, series
 
@@ -102,6 +103,56 @@ def test_wilson_encloses_the_share_and_mirrors(table):
 def test_worked_example():
     found = wilson(1, 3, 0.95)
     assert (round(found.low, 4), round(found.high, 4)) == (0.0615, 0.7923)
+
+
+def zeros_and_ones(wrong, count, weight=1.0):
+    values = np.repeat([0.0, 1.0], [count - wrong, wrong])
+    return combine_weighted(weighted_moments(values, np.full(count, weight))[None])
+
+
+@pytest.mark.parametrize(("wrong", "count"), [(1, 2), (1, 20), (3, 20), (200, 1000), (999, 1000)])
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
+def test_wilson_effective_is_that_of_as_many_examples(wrong, count, confidence):
+    """Equal weights have the variance e(1 − e)/(n − 1), that of n − 1 independent examples."""
+    found = wilson_effective(zeros_and_ones(wrong, count, 0.3), confidence)
+    share = wrong / count
+    expected = proportion_confint(share * (count - 1), count - 1, alpha=1 - confidence, method="wilson")
+    assert found.value == pytest.approx(share, rel=1e-15)
+    assert (found.low, found.high) == pytest.approx(expected, rel=1e-9)
+    assert found.method == "wilson"
+
+
+@pytest.mark.parametrize("units", [1, 7, 50])
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_wilson_effective_without_a_variance_has_the_units(units, share):
+    """All right, all wrong, or all clusters alike: as many examples as there are clusters."""
+    low, high = (share, share) if share in (0.0, 1.0) else (0.0, 1.0)
+    found = wilson_effective(WeightedMoments(1000, units, share, 0.0, 0.0, low, high), 0.95)
+    expected = proportion_confint(share * units, units, alpha=0.05, method="wilson")
+    assert (found.value, found.few_decide) == (share, False)
+    assert (found.low, found.high) == pytest.approx(expected, abs=1e-12)
+    assert found.low < found.high
+
+
+@pytest.mark.parametrize(("wrong", "few"), [(48, True), (49, False), (4951, False), (4952, True)])
+def test_wilson_effective_is_marked_as_t_is(wrong, few):
+    """Its width comes from the sample's own spread, unlike that of Wilson's interval for a count."""
+    assert wilson_effective(zeros_and_ones(wrong, 5000), 0.95).few_decide is few
+    assert wilson(wrong, 5000, 0.95).few_decide is False
+
+
+def test_wilson_effective_is_marked_under_twenty_units():
+    assert wilson_effective(zeros_and_ones(10, 19), 0.95).few_decide
+    assert not wilson_effective(zeros_and_ones(10, 20), 0.95).few_decide
+
+
+@pytest.mark.parametrize("weight", [1e3, 1e12, 1e16, 1e30, 1e200])
+@pytest.mark.parametrize("heavy", [0.0, 1.0])
+def test_wilson_effective_where_one_weight_outweighs_all(weight, heavy):
+    """Down to where the others change nothing that float64 could hold: a share, and limits beside it."""
+    values, weights = np.repeat([heavy, 1 - heavy], [1, 30]), np.repeat([weight, 1.0], [1, 30])
+    found = wilson_effective(combine_weighted(weighted_moments(values, weights)[None]), 0.95)
+    assert 0 <= found.low <= found.value <= found.high <= 1
 
 
 VARYING = [name for name in HARD if len(HARD[name]) >= FEWEST and len(set(HARD[name])) > 1]
@@ -350,6 +401,38 @@ def test_from_twenty_examples_on():
     )
     errors = error_difference(0, 1, 0, 20, 0.95)
     assert None not in (errors.low, errors.high, errors.p_value, errors.detectable)
+
+
+@pytest.mark.parametrize("units", [1, 19, 20])
+def test_units_count_not_rows(units):
+    """A thousand rows of so many clusters, with a standard error of 0.1 and the skewness 0.5."""
+    squares = 0.01 * (units - 1) / units if units > 1 else 0.0
+    found = WeightedMoments(1000, units, 0.25, squares, 0.5 * squares * math.sqrt(squares / units), 0.0, 1.0)
+    estimate, difference = student(found, 0.95, range=ANY), student_difference(found, 0.95)
+    if units < 20:
+        assert estimate == Estimate(0.25, None, None, "t", False)
+        assert difference == Difference(0.25, None, None, "t", None, None, False, None)
+        return
+    half = stats.t.isf(0.025, 19) * 0.1
+    assert (estimate.low, estimate.high) == pytest.approx((0.25 - half, 0.25 + half), rel=1e-12)
+    assert (difference.low, difference.high) == (estimate.low, estimate.high)
+    assert difference.p_value == pytest.approx(2 * stats.t.sf(2.5, 19), rel=1e-12)
+    assert difference.detectable == pytest.approx(
+        0.1 * (stats.norm.isf(0.025) + stats.norm.isf(0.2)), rel=1e-12
+    )
+    assert not estimate.few_decide  # 20 >= 50 · 0.5²
+    skewed = WeightedMoments(1000, 20, 0.25, squares, 0.7 * squares * math.sqrt(squares / 20), 0.0, 1.0)
+    assert student(skewed, 0.95, range=ANY).few_decide
+
+
+@pytest.mark.parametrize("name", FIT_FOR_SCIPY)
+def test_equal_weights_give_the_unweighted_interval(name):
+    values = HARD[name]
+    found = combine_weighted(weighted_moments(values, np.full(len(values), 0.7))[None])
+    plain, weighted = student(series(values), 0.95, range=ANY), student(found, 0.95, range=ANY)
+    assert weighted.value == pytest.approx(plain.value, rel=1e-15)
+    assert (weighted.low, weighted.high) == pytest.approx((plain.low, plain.high), rel=1e-12)
+    assert weighted.few_decide is plain.few_decide
 
 
 @pytest.mark.parametrize(("value", "p_value"), [(0.0, 1.0), (-0.0, 1.0), (0.1, None), (-1e-300, None)])

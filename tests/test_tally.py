@@ -35,7 +35,7 @@ def hard_predictions(count=1000, models=3, soft=False, seed=0, step=37):
 @pytest.fixture(scope="module", params=[False, True], ids=["hard labels", "soft labels"])
 def whole(request):
     predictions = hard_predictions(soft=request.param)
-    rule = Rule(predictions.models, 5, OPTIONS.clip, OPTIONS.top)
+    rule = Rule(predictions.models, predictions.classes, OPTIONS.clip, OPTIONS.top)
     parts = [tally_block(block, rule) for block in predictions.blocks()]
     return predictions, parts, compare_predictions(predictions, OPTIONS).to_json()
 

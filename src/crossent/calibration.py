@@ -14,8 +14,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from crossent.measures import example_losses
-from crossent.reliability import EDGES, Reliability, top_probability
+from crossent.measures import example_losses, top_probability
+from crossent.reliability import EDGES, Reliability
 from crossent.sample import MOST_VALUES, SampledRows, most_rows
 from crossent.statistics import Estimate, wilson
 from crossent.wording import Kind, count
@@ -245,7 +245,7 @@ def _inverse_temperature(rows: _Rows, spans: Sequence[slice], *, start: float) -
     while low < HIGHEST and high > LOWEST and high > low * (1 + 1e-13):
         slope, curvature = _slope(rows, spans, inverse)
         step = -slope / curvature if curvature > 0 else math.inf
-        if abs(step) <= 1e-9 * inverse:
+        if abs(step) <= 1e-6 * inverse:  # then the step itself squares the error
             return inverse + step
         low, high = (low, inverse) if slope > 0 else (inverse, high)
         if abs(step) > last / 2 or not low < inverse + step < high:

@@ -13,10 +13,11 @@ from typing import Any
 from crossent import lint, verdict
 from crossent.engines import tally_on_threads
 from crossent.errors import MissingExtraError, OptionError
+from crossent.estimates import Slice
 from crossent.extremes import Example
 from crossent.options import CompareOptions
 from crossent.predictions import Columns, Kind, Predictions, open_sources
-from crossent.results import Baseline, Model, Outcome, Pair, baseline_of, model_of, pairs_of
+from crossent.results import Baseline, Model, Outcome, Pair, baseline_of, model_of, pairs_of, slices_of
 from crossent.signature import Signature, signature_of
 from crossent.tally import Rule, Totals
 
@@ -32,6 +33,8 @@ class Comparison:
     baseline : the class frequencies of these labels, given to every example.
     label_entropy : for soft labels the mean entropy of the labels, in nats: the part of every
         cross-entropy that no model can remove; None for hard labels.
+    slices : the same measures by true class (up to 200 classes), and by the values of `CompareOptions.by`.
+    sample : how many examples, or clusters of them, the intervals and tests rest on.
     outcome, verdict : of the whole; the outcome is None for one model alone.
     warnings : what looks wrong in the input.
     shown : all examples, where there are at most 20.
@@ -45,6 +48,8 @@ class Comparison:
     pairs: tuple[Pair, ...]
     baseline: Baseline
     label_entropy: float | None
+    slices: tuple[Slice, ...]
+    sample: verdict.Sample
     outcome: Outcome | None
     verdict: str
     warnings: tuple[str, ...]
@@ -209,7 +214,7 @@ def compare_predictions(
     progress: Callable[[int], None] | None = None,
 ) -> Comparison:
     """Compare sources that are open already; ``progress`` is told the rows of each block once done."""
-    rule = Rule(predictions.models, len(predictions.classes), options.clip, options.top)
+    rule = Rule(predictions.models, predictions.classes, options.clip, options.top)
     totals = tally_on_threads(predictions, rule, threads=options.threads, progress=progress).finish()
     return estimated(predictions, totals, options)
 
@@ -220,10 +225,8 @@ def estimated(predictions: Predictions, totals: Totals, options: CompareOptions)
         source.name: model_of(totals, index, options.confidence)
         for index, source in enumerate(predictions.models)
     }
-    pairs = tuple(
-        verdict.judged(pair, sums, models, totals.examples, options)
-        for pair, sums in zip(pairs_of(totals, options), totals.pairs, strict=True)
-    )
+    found = pairs_of(totals, list(models.values()), options)
+    pairs = tuple(verdict.judged(pair, totals, place, models, options) for place, pair in enumerate(found))
     baseline = baseline_of(totals)
     outcome, sentences = verdict.whole(list(models.values()), pairs, baseline, options)
     return Comparison(
@@ -234,7 +237,9 @@ def estimated(predictions: Predictions, totals: Totals, options: CompareOptions)
         models,
         pairs,
         baseline,
-        None if totals.labels.mass is None else totals.label_entropy.mean,
+        totals.whole.label_entropy.mean if totals.soft else None,
+        slices_of(totals, options.confidence),
+        verdict.sample_of(totals),
         outcome,
         sentences,
         lint.warnings(

@@ -1,6 +1,6 @@
-"""What is counted: integers, which add up exactly in any order.
+"""What is counted: integers, which add up exactly in any order, and rows that are kept.
 
-Counts of one block or of many, for the labels, each model and each pair. No floating-point sums here.
+Of one block or of many, for each model and each pair. Weights do not count here. No floating-point sums.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from crossent.extremes import Example, LargestSizes, Ranking
 from crossent.measures import Differences, ExampleLosses
+from crossent.reliability import BinCounts
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -47,21 +48,23 @@ class Confusion:
 
 @dataclass(frozen=True)
 class ModelCounts:
-    """One model's counts: examples wrong, tied at the top, with probability 0 for the label."""
+    """One model's counts: examples wrong, tied at the top, with probability 0 for the label; by bin."""
 
     wrong: int
     tied: int
     zero: int
     confusion: Confusion
+    bins: BinCounts
 
     @classmethod
-    def of(cls, losses: ExampleLosses, label: Ints, classes: int) -> ModelCounts:
+    def of(cls, losses: ExampleLosses, label: Ints, classes: int, bins: BinCounts) -> ModelCounts:
         cells, counts = np.unique(label * classes + losses.predicted, return_counts=True)
         return cls(
             int(np.count_nonzero(losses.wrong)),
             int(np.count_nonzero(losses.tied)),
             int(np.count_nonzero(losses.zero)),
             Confusion((cells,), (counts.astype(np.int64, copy=False),)),
+            bins,
         )
 
     def plus(self, other: ModelCounts) -> ModelCounts:
@@ -70,6 +73,7 @@ class ModelCounts:
             self.tied + other.tied,
             self.zero + other.zero,
             self.confusion.plus(other.confusion),
+            self.bins.plus(other.bins),
         )
 
 
@@ -83,7 +87,7 @@ class PairCounts:
     infinite : (4, 3) examples of each part where only a, only b, both cost infinitely much.
     more_wrong : (2,) examples on which a, b is more wrong by over `MORE_WRONG`.
     a_worse, b_worse : the examples that differ most in cross-entropy.
-    a_sizes, b_sizes : the largest finite differences.
+    a_sizes, b_sizes : the largest finite differences, each times its weight.
     """
 
     parts: Ints
@@ -95,9 +99,16 @@ class PairCounts:
     b_sizes: LargestSizes
 
     @classmethod
-    def of(cls, differences: Differences, describe: Callable[[int], Example], most: int) -> PairCounts:
+    def of(
+        cls,
+        differences: Differences,
+        weights: Floats | None,
+        describe: Callable[[int], Example],
+        most: int,
+    ) -> PairCounts:
         part, d = differences.part, differences.cross_entropy
         a, b = differences.a_infinite, differences.b_infinite
+        weighted = d if weights is None else weights * d
         infinite = [np.bincount(part[rows], minlength=len(PARTS)) for rows in (a & ~b, b & ~a, a & b)]
         return cls(
             np.bincount(part, minlength=len(PARTS)),
@@ -105,8 +116,8 @@ class PairCounts:
             np.array([np.count_nonzero(d < -MORE_WRONG), np.count_nonzero(d > MORE_WRONG)]),
             Ranking.of(-d, describe, most),
             Ranking.of(d, describe, most),
-            LargestSizes((-d[np.isfinite(d) & (d < 0)],)),
-            LargestSizes((d[np.isfinite(d) & (d > 0)],)),
+            LargestSizes((-weighted[np.isfinite(d) & (weighted < 0)],)),
+            LargestSizes((weighted[np.isfinite(d) & (weighted > 0)],)),
         )
 
     def plus(self, other: PairCounts) -> PairCounts:
@@ -119,33 +130,3 @@ class PairCounts:
             self.a_sizes.plus(other.a_sizes),
             self.b_sizes.plus(other.b_sizes),
         )
-
-
-@dataclass(frozen=True)
-class LabelCounts:
-    """Examples by label, and for soft labels the sum of p by class in units of 2**-60: high, low 30 bits."""
-
-    examples: Ints
-    mass: tuple[Ints, Ints] | None
-
-    @classmethod
-    def of(cls, label: Ints, labels: Ints | Floats, classes: int) -> LabelCounts:
-        examples = np.bincount(label, minlength=classes)
-        if labels.ndim == 1:
-            return cls(examples, None)
-        units = np.rint(labels * 2.0**60).astype(np.int64)
-        return cls(examples, ((units >> 30).sum(axis=0), (units & (2**30 - 1)).sum(axis=0)))
-
-    def plus(self, other: LabelCounts) -> LabelCounts:
-        mass = None
-        if self.mass is not None and other.mass is not None:
-            mass = (self.mass[0] + other.mass[0], self.mass[1] + other.mass[1])
-        return LabelCounts(self.examples + other.examples, mass)
-
-    def frequencies(self) -> Floats:
-        """The share of each class among the labels: what 'always the same' predicts."""
-        examples = int(self.examples.sum())
-        if self.mass is None:
-            return self.examples / examples
-        high, low = self.mass
-        return (high.astype(np.float64) + low * 2.0**-30) * 2.0**-30 / examples

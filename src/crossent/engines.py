@@ -30,7 +30,7 @@ def tally_on_threads(
     def take_in() -> Tally:
         part = running.popleft().result()
         if progress is not None:
-            progress(int(part.labels.examples.sum()))
+            progress(int(part.labels.sum()))
         if total is None:
             return part
         total.merge(part)

@@ -23,11 +23,12 @@ Ints = NDArray[np.int64]
 class ExampleLosses:
     """One model's losses on the rows of a block.
 
-    ``predicted`` is the first largest output, ``tied`` tells where it was not alone, ``zero`` where
-    the label had probability 0, also if that was clipped.
+    ``predicted`` is the first largest output, ``top`` its probability, ``tied`` tells where it was not
+    alone, ``zero`` where the label had probability 0, also if that was clipped.
     """
 
     predicted: Ints
+    top: Floats
     tied: NDArray[np.bool_]
     wrong: NDArray[np.bool_]
     zero: NDArray[np.bool_]
@@ -40,6 +41,7 @@ class ExampleLosses:
             cross_entropy = self.cross_entropy - other.cross_entropy
         return Differences(
             other.wrong + 2 * self.wrong,
+            self.wrong.astype(np.float64) - other.wrong,
             self.squared_error - other.squared_error,
             cross_entropy,
             np.isinf(other.cross_entropy),
@@ -55,6 +57,7 @@ class Differences:
     """
 
     part: Ints
+    wrong: Floats
     squared_error: Floats
     cross_entropy: Floats
     a_infinite: NDArray[np.bool_]
@@ -88,7 +91,9 @@ def example_losses(
     zero = np.isinf(cross_entropy)
     if clip is not None:
         cross_entropy = _clipped(cross_entropy, outputs, labels, kind, clip)
-    return ExampleLosses(predicted, tied, predicted != label_of(labels), zero, squared_error, cross_entropy)
+    wrong = predicted != label_of(labels)
+    top = top_probability(outputs, kind)
+    return ExampleLosses(predicted, top, tied, wrong, zero, squared_error, cross_entropy)
 
 
 def _clipped(
@@ -112,3 +117,15 @@ def probs_of(outputs: Floats, kind: Kind) -> Floats:
 def finite(values: Floats) -> Floats:
     """The finite ones among the values."""
     return values[np.isfinite(values)]
+
+
+def top_probability(outputs: Floats, kind: Kind) -> Floats:
+    """The probability of each row's most probable class, from logits or probabilities (n, k)."""
+    if kind == "probs":
+        return np.asarray(outputs.max(axis=1))
+    rows, classes = outputs.shape
+    top = np.empty(rows)
+    step = max(1, ENTRIES_PER_BLOCK // classes)
+    for start in range(0, rows, step):
+        top[start : start + step] = probs_of(outputs[start : start + step], kind).max(axis=1)
+    return top

@@ -12,17 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossent import reference
-from crossent.wording import Kind
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 BINS = 15
 EDGES = np.arange(BINS + 1) / BINS
 """Bin i holds the probabilities above ``EDGES[i]``, up to and with ``EDGES[i + 1]``."""
-
-_CHUNK = 2**17
 
 
 @dataclass(frozen=True)
@@ -54,15 +49,3 @@ class Reliability:
     def joined(cls, counts: BinCounts, confidence: Floats) -> Reliability:
         """From merged counts and the sums of all blocks (blocks, 15), in any order: the same bits."""
         return cls(counts, np.array([math.fsum(sums) for sums in confidence.T]))
-
-
-def top_probability(outputs: Floats, kind: Kind) -> Floats:
-    """The probability of each row's most probable class, from logits or probabilities (n, k)."""
-    if kind == "probs":
-        return np.asarray(outputs.max(axis=1))
-    rows, classes = outputs.shape
-    top = np.empty(rows)
-    step = max(1, _CHUNK // classes)  # temporaries stay in the cache
-    for start in range(0, rows, step):
-        top[start : start + step] = reference.softmax(outputs[start : start + step]).max(axis=1)
-    return top

@@ -6,26 +6,28 @@ No reading, no sentences: `verdict` puts the outcome into words, `report` shows 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossent.counts import PARTS
+from crossent.calibration import (
+    ReliabilityBin,
+    Temperature,
+    TemperatureGap,
+    calibration_error,
+    reliability_bins,
+    temperature_gap,
+    temperature_of,
+)
+from crossent.counts import PARTS, ModelCounts
+from crossent.estimates import FiniteLoss, Slice, SliceOf, differences_of, losses_of
 from crossent.extremes import LARGEST, Example
 from crossent.options import CompareOptions
-from crossent.statistics import (
-    Difference,
-    Estimate,
-    error_difference,
-    holm,
-    student,
-    student_difference,
-    wilson,
-)
-from crossent.tally import ModelTotals, PairTotals, Totals
+from crossent.statistics import Difference, Estimate, holm
+from crossent.tally import MeasureSeries, Totals
 from crossent.wording import MEASURES, Measure
 
 Outcome = Literal["worse", "equal", "undecided"]
@@ -33,21 +35,12 @@ MORE_THAN_KEPT = f"more than {LARGEST:,}"
 
 
 @dataclass(frozen=True)
-class FiniteLoss:
-    """A model's cross-entropy over the examples where it is finite."""
-
-    examples: int
-    left_out: int
-    cross_entropy: Estimate
-    typical_probability: float
-
-
-@dataclass(frozen=True)
 class Model:
     """One model: its three measures, and what they rest on.
 
     ``typical_probability`` is exp(-mean cross-entropy); ``finite`` is there where that mean is infinite.
-    ``confusion`` maps (label, predicted) class indices to counts, zeros left out.
+    ``reliability`` is of the top class; ``confusion`` maps (label, predicted) class indices to counts,
+    zeros left out.
     """
 
     name: str
@@ -60,6 +53,9 @@ class Model:
     zero_probability_examples: int
     tied_examples: int
     finite: FiniteLoss | None
+    calibration_error: Estimate
+    reliability: tuple[ReliabilityBin, ...]
+    temperature: Temperature
     confusion: Mapping[tuple[int, int], int]
 
     def by(self, measure: Measure) -> Estimate:
@@ -96,7 +92,8 @@ class Pair:
     """Two models on the same examples; differences are b - a.
 
     ``worse`` names the model that the outcome 'worse' speaks of. ``half_of_gap`` is the smallest number
-    of examples that make half of the gap, or the words 'more than 65,536'.
+    of examples that make half of the gap, or the words 'more than 65,536'. ``temperature`` is what one
+    temperature each would remove of the gap.
     """
 
     a: str
@@ -112,6 +109,7 @@ class Pair:
     gap: Mapping[str, Part]
     half_of_gap: int | str | None
     finite: FiniteDifference | None
+    temperature: TemperatureGap | None
     outcome: Outcome
     worse: str | None
     verdict: str
@@ -141,51 +139,68 @@ class Baseline:
 
 def model_of(totals: Totals, index: int, confidence: float) -> Model:
     """The record of one model."""
-    sums, source = totals.models[index], totals.rule.models[index]
-    wrong, examples = sums.counts.wrong, totals.examples
-    squared_error = student(sums.squared_error, confidence, range=(0.0, 2.0))
-    cross_entropy = student(sums.cross_entropy, confidence, range=(0.0, math.inf))
-    left_out = examples - sums.cross_entropy.count
-    finite = None
-    if left_out:
-        finite = FiniteLoss(sums.cross_entropy.count, left_out, cross_entropy, math.exp(-cross_entropy.value))
-        cross_entropy = Estimate(math.inf, None, None, "t", few_decide=False)
+    source, counts = totals.rule.models[index], totals.models[index]
+    losses = losses_of(totals.whole.models[index], confidence)
+    reliability = totals.reliability[index]
     return Model(
         source.name,
         source.kind,
-        wrong,
-        wilson(wrong, examples, confidence),
-        squared_error,
-        cross_entropy,
-        math.exp(-cross_entropy.value),
-        sums.counts.zero,
-        sums.counts.tied,
-        finite,
-        _confusion(sums, totals.rule.classes),
+        counts.wrong,
+        losses.classification_error,
+        losses.squared_error,
+        losses.cross_entropy,
+        math.exp(-losses.cross_entropy.value),
+        counts.zero,
+        counts.tied,
+        losses.finite,
+        calibration_error(reliability),
+        reliability_bins(reliability, confidence),
+        temperature_of(totals.sample, index, kind=source.kind, confidence=confidence),
+        _confusion(counts, len(totals.rule.classes)),
     )
 
 
-def _confusion(sums: ModelTotals, classes: int) -> Mapping[tuple[int, int], int]:
-    (cells,), (counts,) = sums.counts.confusion.cells, sums.counts.confusion.counts
+def _confusion(counts: ModelCounts, classes: int) -> Mapping[tuple[int, int], int]:
+    (cells,), (times,) = counts.confusion.cells, counts.confusion.counts
     labels, predicted = np.divmod(cells, classes)
-    return dict(zip(zip(labels.tolist(), predicted.tolist(), strict=True), counts.tolist(), strict=True))
+    return dict(zip(zip(labels.tolist(), predicted.tolist(), strict=True), times.tolist(), strict=True))
 
 
 def baseline_of(totals: Totals) -> Baseline:
     """The record of 'always the same'."""
-    frequencies = totals.labels.frequencies()
-    given = frequencies[frequencies > 0]
-    right = int(totals.labels.examples[int(np.argmax(frequencies))])
+    given = totals.frequencies[totals.frequencies > 0]
     return Baseline(
-        (totals.examples - right) / totals.examples,
-        totals.label_squares.mean - float((frequencies**2).sum()),
+        1 - totals.always_right,
+        totals.whole.label_squares.mean - float((totals.frequencies**2).sum()),
         float(-(given * np.log(given)).sum()) + 0.0,
     )
 
 
-def pairs_of(totals: Totals, options: CompareOptions) -> tuple[Pair, ...]:
+def slices_of(totals: Totals, confidence: float) -> tuple[Slice, ...]:
+    """The records of the true classes, in their order, then of the values of the column, in theirs."""
+    classes = [name for name in totals.rule.classes if name in totals.by_class]
+    slices = [_slice("class", name, totals.by_class[name], totals, confidence) for name in classes]
+    return tuple(
+        slices + [_slice("column", name, of, totals, confidence) for name, of in totals.by_value.items()]
+    )
+
+
+def _slice(of: SliceOf, value: str, series: MeasureSeries, totals: Totals, confidence: float) -> Slice:
+    return Slice(
+        of,
+        value,
+        series.label_entropy.count,
+        tuple(losses_of(one, confidence) for one in series.models),
+        tuple(
+            differences_of(one, series.models[a], confidence)
+            for one, (a, _) in zip(series.pairs, totals.rule.pairs, strict=True)
+        ),
+    )
+
+
+def pairs_of(totals: Totals, models: Sequence[Model], options: CompareOptions) -> tuple[Pair, ...]:
     """The records of all pairs, p-values adjusted over the pairs; outcome and verdict still to be said."""
-    pairs = [_pair(totals, place, options.confidence) for place in range(len(totals.pairs))]
+    pairs = [_pair(totals, place, models, options.confidence) for place in range(len(totals.pairs))]
     for measure in MEASURES:
         adjusted = holm([pair.by(measure).p_value for pair in pairs])
         pairs = [_with_holm(pair, measure, p) for pair, p in zip(pairs, adjusted, strict=True)]
@@ -199,57 +214,55 @@ def _with_holm(pair: Pair, measure: Measure, p_holm: float | None) -> Pair:
     return replace(pair, **{measure: replace(getattr(pair, measure), p_holm=p_holm)})
 
 
-def _pair(totals: Totals, place: int, confidence: float) -> Pair:
-    sums, examples = totals.pairs[place], totals.examples
-    a, b = (totals.rule.models[index].name for index in totals.rule.pairs[place])
-    counts = sums.counts
-    _, only_a, only_b, both = counts.parts.tolist()
+def _pair(totals: Totals, place: int, models: Sequence[Model], confidence: float) -> Pair:
+    first, second = totals.rule.pairs[place]
+    a, b, counts, examples = models[first], models[second], totals.pairs[place], totals.examples
+    found = differences_of(totals.whole.pairs[place], totals.whole.models[first], confidence)
     a_more, b_more = counts.more_wrong.tolist()
-    cross_entropy = student_difference(sums.cross_entropy, confidence)
-    finite = None
+    cross_entropy, finite = found.cross_entropy, None
     if counts.infinite.any():
         zero = counts.infinite.sum(axis=0)
-        rest = examples - int(zero.sum())
         only_a_zero, only_b_zero, both_zero = zero.tolist()
-        gap = _gap(sums, rest, finite_only=True)
+        rest = examples - int(zero.sum())
+        gap = _gap(totals, place, finite_only=True)
         finite = FiniteDifference(rest, only_a_zero, only_b_zero, both_zero, cross_entropy, gap)
         infinite = _infinite_difference(zero)
         cross_entropy = Difference(infinite, None, None, "t", None, None, few_decide=False, detectable=None)
     return Pair(
-        a,
-        b,
-        only_a,
-        only_b,
-        a_more,
-        b_more,
-        examples - a_more - b_more,
-        error_difference(only_a, only_b, both, examples, confidence),
-        student_difference(sums.squared_error, confidence),
-        cross_entropy,
-        _gap(sums, examples, finite_only=False),
-        None,
-        finite,
-        "undecided",
-        None,
-        "",
-        counts.a_worse.examples,
-        counts.b_worse.examples,
+        a=a.name,
+        b=b.name,
+        only_a_wrong=int(counts.parts[1]),
+        only_b_wrong=int(counts.parts[2]),
+        a_more_wrong=a_more,
+        b_more_wrong=b_more,
+        about_equal=examples - a_more - b_more,
+        classification_error=found.classification_error,
+        squared_error=found.squared_error,
+        cross_entropy=cross_entropy,
+        gap=_gap(totals, place, finite_only=False),
+        half_of_gap=None,
+        finite=finite,
+        temperature=temperature_gap(a.temperature, b.temperature),
+        outcome="undecided",
+        worse=None,
+        verdict="",
+        a_worse=counts.a_worse.examples,
+        b_worse=counts.b_worse.examples,
     )
 
 
-def _gap(sums: PairTotals, examples: int, *, finite_only: bool) -> Mapping[str, Part]:
-    """The four parts, which add up to the mean difference over ``examples``."""
+def _gap(totals: Totals, place: int, *, finite_only: bool) -> Mapping[str, Part]:
+    """The four parts, which add up to the mean difference, over all rows or those finite in both."""
+    counts = totals.pairs[place]
+    weight = totals.gap_weights[place] if finite_only else totals.weight
     gap = {}
     for which, name in enumerate(PARTS):
-        infinite = sums.counts.infinite[which]
-        count = int(sums.counts.parts[which])
-        if finite_only:
-            count -= int(infinite.sum())
+        infinite, examples = counts.infinite[which], int(counts.parts[which])
         if infinite.any() and not finite_only:
             contribution = _infinite_difference(infinite)
         else:
-            contribution = sums.gap[which] / examples if examples else None
-        gap[name] = Part(count, contribution)
+            contribution = float(totals.gaps[place, which] / weight) if weight else None
+        gap[name] = Part(examples - int(infinite.sum()) if finite_only else examples, contribution)
     return gap
 
 
@@ -261,11 +274,11 @@ def _infinite_difference(rows: NDArray[np.int64]) -> float | None:
     return math.inf if only_b else -math.inf
 
 
-def half_of_gap(sums: PairTotals) -> int | str | None:
+def half_of_gap(totals: Totals, place: int) -> int | str | None:
     """The smallest number of examples, by contribution in the gap's direction, that make half of it."""
-    gap = math.fsum(sums.gap)
+    gap = math.fsum(totals.gaps[place])
     if gap == 0:
         return None
-    sizes = sums.counts.b_sizes if gap > 0 else sums.counts.a_sizes
+    sizes = totals.pairs[place].b_sizes if gap > 0 else totals.pairs[place].a_sizes
     found = sizes.fewest_reaching(abs(gap) / 2)
     return MORE_THAN_KEPT if found is None else found

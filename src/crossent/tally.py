@@ -8,6 +8,7 @@ added at once. Estimates are made elsewhere, from `Totals`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import combinations
@@ -16,11 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossent import lint, reference
-from crossent.counts import PARTS, LabelCounts, ModelCounts, PairCounts
+from crossent.counts import PARTS, ModelCounts, PairCounts
 from crossent.extremes import Example, Output
 from crossent.measures import ExampleLosses, example_losses, finite, label_of, probs_of
-from crossent.moments import Moments, combine, moments
+from crossent.moments import Series
 from crossent.predictions import Block, ModelSource, rows_per_block
+from crossent.reliability import Reliability
+from crossent.sample import Sample, SampledRows
+from crossent.series import SeriesSums, combined
+from crossent.slices import MOST_CLASSES, SliceSums, combined_slices, slice_sums, slices_by_value
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -34,7 +39,7 @@ class Rule:
     """What a block's sums depend on beside its rows: ``top`` examples are kept per pair and direction."""
 
     models: tuple[ModelSource, ...]
-    classes: int
+    classes: tuple[str, ...]
     clip: float | None
     top: int
 
@@ -44,56 +49,104 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class LabelFloats:
+    """What soft labels and weights make of the labels: sums over the rows, by class (k,).
+
+    Attributes
+    ----------
+    mass : Σ w p.
+    chosen : Σ w of the rows with that label.
+    """
+
+    mass: Floats
+    chosen: Floats
+
+
+@dataclass(frozen=True)
 class BlockFloats:
     """One block's floating-point sums, kept apart until they are added exactly.
 
     Attributes
     ----------
-    series : one row of `moments.moments` per series: squared error and finite cross-entropy of each
-        model, then their differences b - a for each pair, then the labels' entropy and sum of squares.
-    gap : (pairs, 4) sums of the finite cross-entropy differences by part.
-    ids, labels : digests.
+    series : the block's series, in the order that `MeasureSeries` takes apart.
+    by_class, by_value : the same of each slice.
+    weight : Σ w; the number of rows without weights.
+    labels : None for hard labels without weights, where counts say it all.
+    gap : (pairs, 4) Σ w d of the finite cross-entropy differences d by part.
+    gap_weight : (pairs,) Σ w of their rows.
+    confidence : (models, bins) sums of the top probabilities.
+    ids_digest, labels_digest : digests.
     """
 
-    series: Floats
+    series: SeriesSums
+    by_class: SliceSums
+    by_value: SliceSums
+    weight: float
+    labels: LabelFloats | None
     gap: Floats
-    ids: bytes
-    labels: bytes
+    gap_weight: Floats
+    confidence: Floats
+    ids_digest: bytes
+    labels_digest: bytes
 
 
 @dataclass(frozen=True)
-class ModelTotals:
-    """One model over all blocks; the cross-entropy's moments are over the rows where it is finite."""
+class Measures:
+    """The three measures of a model, or their differences b - a for a pair, as series of examples.
 
-    counts: ModelCounts
-    squared_error: Moments
-    cross_entropy: Moments
-
-
-@dataclass(frozen=True)
-class PairTotals:
-    """Two models over all blocks: moments of b - a, the cross-entropy's over the rows finite in both.
-
-    ``gap`` holds the sums of those finite differences by part (`counts.PARTS`).
+    The cross-entropy is over the rows where it is finite, for a pair in both.
     """
 
-    counts: PairCounts
-    squared_error: Moments
-    cross_entropy: Moments
-    gap: tuple[float, ...]
+    classification_error: Series
+    squared_error: Series
+    cross_entropy: Series
+
+
+@dataclass(frozen=True)
+class MeasureSeries:
+    """The series of a set of rows, taken apart: models, pairs, the labels' entropy and sum of squares."""
+
+    models: tuple[Measures, ...]
+    pairs: tuple[Measures, ...]
+    label_entropy: Series
+    label_squares: Series
+
+    @classmethod
+    def of(cls, series: Sequence[Series], models: int) -> MeasureSeries:
+        threes = [Measures(*series[start : start + 3]) for start in range(0, len(series) - 2, 3)]
+        return cls(tuple(threes[:models]), tuple(threes[models:]), series[-2], series[-1])
 
 
 @dataclass(frozen=True)
 class Totals:
-    """Everything that estimates are made from."""
+    """Everything that estimates are made from; sums are weighted where there are weights, counts never.
+
+    Attributes
+    ----------
+    whole, by_class, by_value : the series of all rows, and of each slice.
+    label_counts, frequencies : rows by label; the share of each class among the labels.
+    always_right : the share of the most frequent class among the labels, argmax p.
+    gaps, gap_weights : (pairs, 4) contributions to the mean difference, their sum over ``weight``;
+        the share of the weight that lies on rows finite in both.
+    """
 
     rule: Rule
     examples: int
-    labels: LabelCounts
-    label_entropy: Moments
-    label_squares: Moments
-    models: tuple[ModelTotals, ...]
-    pairs: tuple[PairTotals, ...]
+    weighted: bool
+    clustered: bool
+    whole: MeasureSeries
+    by_class: dict[str, MeasureSeries]
+    by_value: dict[str, MeasureSeries]
+    frequencies: Floats
+    always_right: float
+    soft: bool
+    models: tuple[ModelCounts, ...]
+    pairs: tuple[PairCounts, ...]
+    reliability: tuple[Reliability, ...]
+    gaps: Floats
+    gap_weights: Floats
+    weight: float
+    sample: SampledRows
     facts: lint.Facts
     shown: tuple[Example, ...]
     ids_digest: str
@@ -106,53 +159,66 @@ class Tally:
 
     rule: Rule
     blocks: dict[int, BlockFloats]
-    labels: LabelCounts
+    labels: Ints
     models: list[ModelCounts]
     pairs: list[PairCounts]
+    sample: Sample
     facts: lint.Facts
     shown: tuple[Example, ...]
+    weighted: bool
+    clustered: bool
+    soft: bool
 
     def merge(self, other: Tally) -> None:
         """Take in the blocks of another tally, which shares none with this one."""
         assert self.blocks.keys().isdisjoint(other.blocks), "a block was tallied twice"
         self.blocks.update(other.blocks)
-        self.labels = self.labels.plus(other.labels)
+        self.labels = self.labels + other.labels
         self.models = [ours.plus(theirs) for ours, theirs in zip(self.models, other.models, strict=True)]
         self.pairs = [ours.plus(theirs) for ours, theirs in zip(self.pairs, other.pairs, strict=True)]
+        self.sample = self.sample.plus(other.sample)
         self.facts = self.facts.plus(other.facts)
         self.shown = self.shown or other.shown
 
     def finish(self) -> Totals:
         """Add over the blocks, exactly."""
         blocks = [self.blocks[index] for index in sorted(self.blocks)]
-        series = [combine(parts) for parts in np.stack([block.series for block in blocks], axis=1)]
-        gaps = np.stack([block.gap for block in blocks])
-        models, pairs = len(self.models), len(self.pairs)
-        first_pair, first_label = 2 * models, 2 * (models + pairs)
+        count = len(self.models)
+        weight = math.fsum(block.weight for block in blocks)
+        mass, chosen = self._label_sums(blocks)
         return Totals(
-            self.rule,
-            int(self.labels.examples.sum()),
-            self.labels,
-            series[first_label],
-            series[first_label + 1],
-            tuple(
-                ModelTotals(replace(counts, confusion=counts.confusion.compact()), *series[2 * i : 2 * i + 2])
-                for i, counts in enumerate(self.models)
+            rule=self.rule,
+            examples=int(self.labels.sum()),
+            weighted=self.weighted,
+            clustered=self.clustered,
+            whole=MeasureSeries.of(combined([block.series for block in blocks]), count),
+            by_class=_by_slice([block.by_class for block in blocks], count),
+            by_value=_by_slice([block.by_value for block in blocks], count),
+            frequencies=mass / weight,
+            always_right=float(chosen[int(np.argmax(mass))]) / weight,
+            soft=self.soft,
+            models=tuple(replace(one, confusion=one.confusion.compact()) for one in self.models),
+            pairs=tuple(self.pairs),
+            reliability=tuple(
+                Reliability.joined(one.bins, np.stack([block.confidence[i] for block in blocks]))
+                for i, one in enumerate(self.models)
             ),
-            tuple(
-                PairTotals(
-                    counts,
-                    series[first_pair + 2 * place],
-                    series[first_pair + 2 * place + 1],
-                    tuple(math.fsum(gaps[:, place, part]) for part in range(len(PARTS))),
-                )
-                for place, counts in enumerate(self.pairs)
-            ),
-            self.facts,
-            self.shown,
-            _joined([block.ids for block in blocks]),
-            _joined([block.labels for block in blocks]),
+            gaps=_added([block.gap for block in blocks]),
+            gap_weights=_added([block.gap_weight for block in blocks]),
+            weight=weight,
+            sample=self.sample.drawn(),
+            facts=self.facts,
+            shown=self.shown,
+            ids_digest=_joined([block.ids_digest for block in blocks]),
+            labels_digest=_joined([block.labels_digest for block in blocks]),
         )
+
+    def _label_sums(self, blocks: Sequence[BlockFloats]) -> tuple[Floats, Floats]:
+        given = [block.labels for block in blocks if block.labels is not None]
+        if not given:
+            counts = self.labels.astype(np.float64)
+            return counts, counts
+        return _added([labels.mass for labels in given]), _added([labels.chosen for labels in given])
 
 
 def tally_block(block: Block, rule: Rule) -> Tally:
@@ -161,26 +227,64 @@ def tally_block(block: Block, rule: Rule) -> Tally:
         example_losses(q, block.labels, kind=model.kind, clip=rule.clip)
         for q, model in zip(block.outputs, rule.models, strict=True)
     ]
-    label = label_of(block.labels)
-    series = [moments(values) for one in losses for values in (one.squared_error, finite(one.cross_entropy))]
-    pairs, gap = [], np.zeros((len(rule.pairs), len(PARTS)))
+    label, weights = label_of(block.labels), block.weights
+    rows = np.ones(len(label)) if weights is None else weights
+    series = [values for one in losses for values in (one.wrong, one.squared_error, one.cross_entropy)]
+    pairs, gap, gap_weight = [], np.zeros((len(rule.pairs), len(PARTS))), np.zeros(len(rule.pairs))
     for place, (a, b) in enumerate(rule.pairs):
         differences = losses[b].minus(losses[a])
-        pair = PairCounts.of(differences, lambda row: _example(block, rule, losses, row), rule.top)
-        gap[place] = [finite(differences.cross_entropy[differences.part == part]).sum() for part in range(4)]
-        series += [moments(differences.squared_error), moments(finite(differences.cross_entropy))]
-        pairs.append(pair)
-    series += [moments(values) for values in _label_series(block.labels)]
+        d, known = differences.cross_entropy, np.isfinite(differences.cross_entropy)
+        series += [differences.wrong, differences.squared_error, d]
+        gap[place] = [finite((rows * d)[differences.part == part]).sum() for part in range(len(PARTS))]
+        gap_weight[place] = rows[known].sum()
+        pairs.append(
+            PairCounts.of(differences, weights, lambda row: _example(block, rule, losses, row), rule.top)
+        )
+    stacked = np.array([*series, *_label_series(block.labels)], np.float64)
+    reliability = [Reliability.of(one.top, ~one.wrong) for one in losses]
+    by_class = {}
+    if len(rule.classes) <= MOST_CLASSES:
+        by_class = slice_sums(rule.classes, label, stacked, weights, block.clusters)
+    floats = BlockFloats(
+        SeriesSums.of(stacked, weights, block.clusters),
+        by_class,
+        {} if block.slices is None else slices_by_value(block.slices, stacked, weights, block.clusters),
+        float(rows.sum()),
+        _label_floats(block, label, len(rule.classes)),
+        gap,
+        gap_weight,
+        np.stack([one.confidence for one in reliability]),
+        _ids_digest(block),
+        _labels_digest(block),
+    )
     whole = block.index == 0 and len(label) <= SHOWN
     return Tally(
         rule,
-        {block.index: BlockFloats(np.array(series), gap, _ids_digest(block), _labels_digest(block))},
-        LabelCounts.of(label, block.labels, rule.classes),
-        [ModelCounts.of(one, label, rule.classes) for one in losses],
+        {block.index: floats},
+        np.bincount(label, minlength=len(rule.classes)),
+        [
+            ModelCounts.of(one, label, len(rule.classes), bins.counts)
+            for one, bins in zip(losses, reliability, strict=True)
+        ],
         pairs,
+        Sample.of(block, len(rule.classes)),
         lint.look(block, rule.models),
         tuple(_example(block, rule, losses, row, whole=True) for row in range(len(label))) if whole else (),
+        weights is not None,
+        block.clusters is not None,
+        block.labels.ndim == 2,
     )
+
+
+def _by_slice(blocks: Sequence[SliceSums], models: int) -> dict[str, MeasureSeries]:
+    return {name: MeasureSeries.of(series, models) for name, series in combined_slices(blocks).items()}
+
+
+def _added(blocks: Sequence[Floats]) -> Floats:
+    """The exact sum of arrays of one shape, entry by entry."""
+    stacked = np.stack(blocks)
+    flat = stacked.reshape(len(blocks), -1)
+    return np.array([math.fsum(column) for column in flat.T]).reshape(stacked.shape[1:])
 
 
 def _label_series(labels: Ints | Floats) -> tuple[Floats, Floats]:
@@ -189,6 +293,16 @@ def _label_series(labels: Ints | Floats) -> tuple[Floats, Floats]:
         return np.zeros(len(labels)), np.ones(len(labels))
     p = labels.astype(np.float64, copy=False)
     return reference.entropy(p), (p * p).sum(axis=1)
+
+
+def _label_floats(block: Block, label: Ints, classes: int) -> LabelFloats | None:
+    if block.labels.ndim == 1 and block.weights is None:
+        return None
+    weights = np.ones(len(label)) if block.weights is None else block.weights
+    chosen = np.bincount(label, weights, minlength=classes).astype(np.float64, copy=False)
+    if block.labels.ndim == 1:
+        return LabelFloats(chosen, chosen)
+    return LabelFloats((weights[:, None] * block.labels).sum(axis=0), chosen)
 
 
 def _example(
@@ -209,13 +323,9 @@ def _example(
             )
         )
     given = tuple(p.tolist()) if whole and p.ndim else None
-    return Example(
-        block.index * rows_per_block(rule.classes) + row,
-        None if block.ids is None else block.ids[row].as_py(),
-        label,
-        tuple(outputs),
-        given,
-    )
+    first = block.index * rows_per_block(len(rule.classes))
+    name = None if block.ids is None else block.ids[row].as_py()
+    return Example(first + row, name, label, tuple(outputs), given)
 
 
 def _ids_digest(block: Block) -> bytes:
@@ -235,5 +345,5 @@ def _labels_digest(block: Block) -> bytes:
     return blake2b(stored.tobytes(), digest_size=16).digest()
 
 
-def _joined(digests: list[bytes]) -> str:
+def _joined(digests: Sequence[bytes]) -> str:
     return blake2b(b"".join(digests), digest_size=16).hexdigest() if any(digests) else ""

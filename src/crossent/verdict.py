@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from crossent.options import CompareOptions
 from crossent.results import Baseline, Model, Outcome, Pair, half_of_gap
 from crossent.statistics import FEWEST, Difference, Estimate
-from crossent.tally import PairTotals
+from crossent.tally import Measures, Totals
 from crossent.wording import (
     MEASURES,
     NAMES,
@@ -34,21 +35,22 @@ _ID_WIDTH = 40
 
 
 def judged(
-    pair: Pair, sums: PairTotals, models: Mapping[str, Model], examples: int, options: CompareOptions
+    pair: Pair, totals: Totals, place: int, models: Mapping[str, Model], options: CompareOptions
 ) -> Pair:
     """The pair with its outcome, half of its gap, and its verdict."""
-    outcome = _outcome(pair, sums, options)
+    outcome = _outcome(pair, totals.whole.pairs[place], options)
     worse = _worse(pair.by(options.measure).difference, pair) if outcome == "worse" else None
-    half = None if outcome == "undecided" or pair.finite is not None else half_of_gap(sums)
+    half = None if outcome == "undecided" or pair.finite is not None else half_of_gap(totals, place)
     pair = replace(pair, outcome=outcome, worse=worse, half_of_gap=half)
-    said = (*description(pair, models, examples, options.measure), beyond(pair, examples, options))
+    sample = sample_of(totals)
+    said = (*description(pair, models, totals.examples, options.measure), beyond(pair, sample, options))
     return replace(pair, verdict=" ".join(said))
 
 
-def _outcome(pair: Pair, sums: PairTotals, options: CompareOptions) -> Outcome:
+def _outcome(pair: Pair, series: Measures, options: CompareOptions) -> Outcome:
     if options.measure == "cross_entropy" and pair.finite is not None:
         return "undecided"
-    if _never_differs(pair, sums, options.measure):
+    if _never_differs(pair, series, options.measure):
         return "equal"
     found, margin = pair.by(options.measure), options.margin
     if margin is not None and _inside(found, margin):
@@ -58,11 +60,10 @@ def _outcome(pair: Pair, sums: PairTotals, options: CompareOptions) -> Outcome:
     return "worse" if margin is None or abs(found.difference) > margin else "undecided"
 
 
-def _never_differs(pair: Pair, sums: PairTotals, measure: Measure) -> bool:
+def _never_differs(pair: Pair, series: Measures, measure: Measure) -> bool:
     if measure == "classification_error":
         return pair.only_a_wrong == pair.only_b_wrong == 0
-    series = sums.squared_error if measure == "squared_error" else sums.cross_entropy
-    return series.all_zero
+    return (series.squared_error if measure == "squared_error" else series.cross_entropy).all_zero
 
 
 def _inside(found: Difference, margin: float) -> bool:
@@ -173,23 +174,44 @@ def _contradiction(pair: Pair) -> str:
     return f"The measures disagree: {', '.join(sides)}{most}."
 
 
-def beyond(pair: Pair, examples: int, options: CompareOptions) -> str:
+@dataclass(frozen=True)
+class Sample:
+    """What the verdict rests on: so many examples, or clusters of them."""
+
+    units: int
+    noun: Literal["example", "cluster"]
+
+    def __str__(self) -> str:
+        return count(self.units, self.noun)
+
+    @property
+    def these(self) -> str:
+        """``these 3 examples``."""
+        return f"this {self.noun}" if self.units == 1 else f"these {self}"
+
+
+def sample_of(totals: Totals) -> Sample:
+    """The sample that a tally is."""
+    return Sample(totals.whole.label_entropy.units, "cluster" if totals.clustered else "example")
+
+
+def beyond(pair: Pair, sample: Sample, options: CompareOptions) -> str:
     """The second sentence: what holds beyond these examples, by the leading measure."""
     if identical(pair, options.measure):
         return "Equal: every example costs both the same."
-    if examples < FEWEST:
-        return f"Undecided beyond {_these(examples)}: bring at least {FEWEST} to say something about others."
+    if sample.units < FEWEST:
+        return f"Undecided beyond {sample.these}: bring at least {FEWEST} to say something about others."
     found = pair.by(options.measure)
     places = decimals([found.difference], half_widths([found]))
     if found.low is None:
-        return f"Undecided beyond {_these(examples)}: without spread there is no interval."
+        return f"Undecided beyond {sample.these}: without spread there is no interval."
     shown = f"{pair.b} − {pair.a} {interval(found, places)}, {tested(found)}{few(found)}"
     if pair.outcome == "worse":
-        return f"{pair.worse} is worse beyond {_these(examples)} too: {shown}."
+        return f"{pair.worse} is worse beyond {sample.these} too: {shown}."
     if pair.outcome == "equal":
         return f"Equal within the margin of {options.margin:g}: {shown}."
     over = _over(pair, options.measure)
-    return f"Undecided beyond {_these(examples)}{over}: {shown}; {detectable(pair, examples, options)}."
+    return f"Undecided beyond {sample.these}{over}: {shown}; {detectable(pair, sample, options)}."
 
 
 def identical(pair: Pair, measure: Measure) -> bool:
@@ -199,10 +221,6 @@ def identical(pair: Pair, measure: Measure) -> bool:
     return pair.outcome == "equal" and pair.by(measure).low is None
 
 
-def _these(examples: int) -> str:
-    return "this example" if examples == 1 else f"these {examples:,} examples"
-
-
 def _over(pair: Pair, measure: Measure) -> str:
     """An infinite difference has no interval; the one given leaves its examples out."""
     if measure != "cross_entropy" or pair.finite is None:
@@ -210,12 +228,12 @@ def _over(pair: Pair, measure: Measure) -> str:
     return f", where an infinite difference has no interval; over the other {pair.finite.examples:,}"
 
 
-def detectable(pair: Pair, examples: int, options: CompareOptions) -> str:
+def detectable(pair: Pair, sample: Sample, options: CompareOptions) -> str:
     """What an undecided comparison could have shown, or the margin it may lie within."""
     found = pair.by(options.measure)
     if options.margin is not None and found.p_holm is not None and found.p_holm <= 1 - options.confidence:
         return f"different, but perhaps by no more than the margin of {options.margin:g}"
-    return f"{count(examples, 'example')} could have shown {two_digits(found.detectable or 0)}"
+    return f"{sample} could have shown {two_digits(found.detectable or 0)}"
 
 
 def interval(found: Difference, places: int) -> str:

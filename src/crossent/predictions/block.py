@@ -32,6 +32,9 @@ class Block:
     outputs : one C-contiguous float64 array (n, k) per model, in the order of the models:
         logits or probabilities, as that model's `ModelSource.kind` says.
     deviations : per model the largest |sum of a row - 1| before any renormalising; 0.0 for logits.
+    weights : float64 array (n,), finite and >= 0, or None where every row counts alike.
+    clusters : Arrow string array of length n that says which rows belong together, or None.
+    slices : Arrow string array of length n, the value by which results are also given, or None.
     """
 
     index: int
@@ -39,6 +42,9 @@ class Block:
     labels: NDArray[np.int64] | NDArray[np.float64]
     outputs: tuple[NDArray[np.float64], ...]
     deviations: tuple[float, ...]
+    weights: NDArray[np.float64] | None = None
+    clusters: Any | None = None
+    slices: Any | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from crossent.arrays import is_tensor
 from crossent.errors import PredictionsError
@@ -106,6 +105,8 @@ def as_values(source: Any, origin: str) -> Any:
         )
     if isinstance(source, str | bytes | int | float) or source is None:
         raise PredictionsError(f"{origin} is {source!r}, not an array")
+    if isinstance(source, list | tuple) and any(isinstance(value, str) for value in source):
+        return _objects(source, origin)
     try:
         array = np.asarray(source)
     except ValueError as error:
@@ -113,15 +114,15 @@ def as_values(source: Any, origin: str) -> Any:
             f"{origin}: its rows have different lengths; every row needs one value per class"
         ) from error
     if array.dtype.kind == "O" and array.ndim == 1:
-        return _objects(array, origin)
+        return _objects(array.tolist(), origin)
     if array.dtype.name == "bfloat16":
         return array.astype(np.float32)
     return array
 
 
-def _objects(array: NDArray[Any], origin: str) -> pa.ChunkedArray:
+def _objects(values: Sequence[Any], origin: str) -> pa.ChunkedArray:
     try:
-        return pa.chunked_array([pa.array(array.tolist())])
+        return pa.chunked_array([pa.array(values)])
     except (pa.ArrowException, OverflowError) as error:
         raise PredictionsError(
             f"{origin} mixes values of different types: make them all text, or all integers"

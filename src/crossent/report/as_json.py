@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crossent.comparison import Comparison
+from crossent.estimates import Slice
 from crossent.extremes import Example
 from crossent.results import Model, Pair
 
@@ -35,6 +36,8 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
         "baseline": dataclasses.asdict(comparison.baseline),
         "label_entropy": comparison.label_entropy,
         "pairs": [_pair(pair, comparison) for pair in comparison.pairs],
+        "slices": [_slice(one, comparison) for one in comparison.slices],
+        "sample": dataclasses.asdict(comparison.sample),
         "outcome": comparison.outcome,
         "verdict": comparison.verdict,
         "warnings": list(comparison.warnings),
@@ -57,6 +60,18 @@ def _pair(pair: Pair, comparison: Comparison) -> dict[str, Any]:
     for side in ("a_worse", "b_worse"):
         fields[side] = [_example(example, pair, comparison) for example in getattr(pair, side)]
     return fields
+
+
+def _slice(one: Slice, comparison: Comparison) -> dict[str, Any]:
+    models = [
+        {"name": name, **dataclasses.asdict(losses)}
+        for name, losses in zip(comparison.models, one.models, strict=True)
+    ]
+    pairs = [
+        {"a": pair.a, "b": pair.b, **dataclasses.asdict(differences)}
+        for pair, differences in zip(comparison.pairs, one.pairs, strict=True)
+    ]
+    return {"of": one.of, "value": one.value, "examples": one.examples, "models": models, "pairs": pairs}
 
 
 def _example(example: Example, pair: Pair, comparison: Comparison) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def _verdict(comparison: Comparison) -> list[str]:
     lines = [" ".join(description(pair, comparison.models, examples, comparison.options.measure))]
     if comparison.options.measure != "squared_error":  # the sentence above speaks of the cross-entropy
         lines += [f"  {line}" for line in (parts(pair, comparison), half_of_gap(pair, comparison)) if line]
-    return lines + (differences or [beyond(pair, examples, comparison.options)])
+    return lines + (differences or [beyond(pair, comparison.sample, comparison.options)])
 
 
 def _examples(comparison: Comparison) -> list[str]:

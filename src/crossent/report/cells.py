@@ -61,7 +61,7 @@ def measure_rows(comparison: Comparison) -> list[Row]:
     models, base = list(comparison.models.values()), comparison.baseline
     wrong = [*(model.wrong for model in models), round(base.classification_error * comparison.example_count)]
     most = max(len(f"{mistakes:,}") for mistakes in wrong)
-    intervals = comparison.example_count >= FEWEST
+    intervals = comparison.sample.units >= FEWEST
     errors, squared, cross = (
         _estimates([model.by(measure) for model in models], float(getattr(base, measure)), intervals)
         for measure in MEASURES
@@ -160,7 +160,7 @@ def difference_lines(comparison: Comparison) -> list[str]:
 
     Of two models all measures, of several the leading one; none under 20 examples.
     """
-    if comparison.example_count < FEWEST:
+    if comparison.sample.units < FEWEST:
         return []
     measures = MEASURES if len(comparison.pairs) == 1 else (comparison.options.measure,)
     lines = [(pair, measure) for pair in comparison.pairs for measure in measures]
@@ -192,4 +192,4 @@ def _outcome(pair: Pair, measure: Measure, comparison: Comparison) -> str:
     if pair.outcome == "equal":
         margin = comparison.options.margin
         return " · equal" if identical(pair, measure) else f" · equal within {margin:g}"
-    return f" · undecided: {detectable(pair, comparison.example_count, comparison.options)}"
+    return f" · undecided: {detectable(pair, comparison.sample, comparison.options)}"

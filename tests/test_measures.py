@@ -1,0 +1,51 @@
+"""Per-example losses of a block, chunk by chunk."""
+
+import math
+
+import numpy as np
+import pytest
+
+from crossent.measures import example_losses
+
+
+@pytest.mark.parametrize("classes", [2, 300])
+def test_the_top_probability_of_logits_is_the_largest_of_the_softmax_of_each_row(classes):
+    rows = 2**17 // classes + 3  # more values than one chunk holds
+    logits = np.random.default_rng(0).normal(0, 20, (rows, classes))
+    logits[::7, 1:] = -np.inf
+    logits[1::7] = 1e4
+    labels = np.zeros(rows, np.int64)
+    gaps = logits - logits.max(axis=1, keepdims=True)
+    # in units of 2^-53: a rounded gap costs at most ln k on average over q, exp 2, the pairwise sum of up
+    # to 300 terms 22, the quotient 1; as much again at most for the function itself
+    bound = 2 * (math.log(classes) + 25) * 2**-53
+    found = example_losses(logits, labels, kind="logits", clip=None)
+    np.testing.assert_allclose(found.top, 1 / np.exp(gaps).sum(axis=1), rtol=bound)
+    last = example_losses(logits[-1:], labels[-1:], kind="logits", clip=None)
+    for name in ("top", "squared_error", "cross_entropy", "tied", "wrong", "zero"):
+        assert getattr(last, name)[0] == getattr(found, name)[-1]
+
+
+def test_probabilities_are_taken_as_they_are():
+    q = np.array([[0.2, 0.5, 0.30000001], [0.0, 0.0, 1.0]])
+    found = example_losses(q, np.array([1, 0]), kind="probs", clip=None)
+    assert found.top.tolist() == [0.5, 1.0]
+    assert found.wrong.tolist() == [False, True]
+    assert found.zero.tolist() == [False, True]
+    assert found.cross_entropy.tolist() == [-math.log(0.5), math.inf]
+    np.testing.assert_allclose(found.squared_error, [0.04 + 0.25 + 0.30000001**2, 2.0], rtol=1e-15)
+
+
+def test_differences_are_of_the_second_model_less_the_first():
+    labels = np.array([0, 0, 0, 0])
+    a = example_losses(
+        np.array([[0.9, 0.1], [0.2, 0.8], [0.0, 1.0], [0.0, 1.0]]), labels, kind="probs", clip=None
+    )
+    b = example_losses(
+        np.array([[0.2, 0.8], [0.9, 0.1], [0.5, 0.5], [0.0, 1.0]]), labels, kind="probs", clip=None
+    )
+    found = b.minus(a)
+    assert found.part.tolist() == [2, 1, 1, 3]
+    assert found.wrong.tolist() == [1.0, -1.0, -1.0, 0.0]
+    assert found.cross_entropy[2] == -math.inf
+    assert math.isnan(found.cross_entropy[3])
