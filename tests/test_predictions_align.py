@@ -197,6 +197,18 @@ def test_labels_of_several_sources_must_agree():
     )
 
 
+def test_blocks_after_a_disagreement_are_only_counted():
+    ids = [f"{i:06d}" for i in range(3 * 65_536)]
+    labels = np.zeros(len(ids), int)
+    other = labels.copy()
+    other[[65_536, -1]] = 1
+    opened = open_sources([source(ids, labels, labels), source(ids, labels, other)])
+    blocks = opened.blocks()
+    assert next(blocks).index == 0
+    with pytest.raises(PredictionsError, match="disagree on 2 labels"):
+        next(blocks)
+
+
 def test_names_indices_and_one_hot_labels_agree():
     hard = {"label": ["a", "b"], "prob_a": [1.0, 0.0], "prob_b": [0.0, 1.0]}
     soft = {"label": np.eye(2, dtype=np.float32), "probs": np.eye(2)}

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import struct
 import zipfile
 
 import ml_dtypes
@@ -449,6 +450,20 @@ def test_a_row_without_end_is_refused(tmp_path, monkeypatch):
         PredictionsError, match=r"^nn1.csv.gz, after row \d+: a row longer than all others; is a quote"
     ):
         read("nn1.csv.gz")
+
+
+@pytest.mark.parametrize("rows", [10, 5000, 70_000])
+def test_a_wrong_checksum_is_found_in_compressed_members(tmp_path, rows):
+    path = tmp_path / "nn1.npz"
+    np.savez_compressed(
+        path, probs=np.random.default_rng(0).dirichlet([1, 1], rows), labels=np.zeros(rows, int)
+    )
+    with zipfile.ZipFile(path) as archive:
+        checksum = archive.getinfo("probs.npy").CRC
+    wrong = path.read_bytes().replace(struct.pack("<I", checksum), struct.pack("<I", checksum ^ 1))
+    path.write_bytes(wrong)
+    with pytest.raises(PredictionsError, match=r"Bad CRC-32 for file 'probs\.npy'"):
+        read(path)
 
 
 def test_messages_of_worst_rows_name_three(tmp_path):

@@ -81,6 +81,13 @@ def compare(
     label_is: Annotated[
         LabelIs | None, typer.Option(help="How text labels are read, where both readings fit.")
     ] = None,
+    weight: Annotated[str | None, typer.Option(metavar="COL", help="Column of importance weights.")] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="COL", help="Column that says which examples belong together.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="COL", help="Column by whose values results are given too.")
+    ] = None,
     measure: Annotated[Measure, typer.Option(help="The measure that leads the verdict.")] = "cross_entropy",
     margin: Annotated[
         float | None, typer.Option(metavar="X", help="Differences up to X count as equal.")
@@ -130,6 +137,9 @@ def compare(
             renormalize=renormalize,
             id=id,
             label=label,
+            weight=weight,
+            cluster=cluster,
+            by=by,
             label_is=label_is,
             top=top,
             threads=threads,

@@ -201,6 +201,9 @@ def opened(
         label_is=options.label_is,
         kind=kind,
         classes=None if classes is None else tuple(classes),
+        weight=options.weight,
+        cluster=options.cluster,
+        by=options.by,
     )
     return open_sources(
         models, labels=labels, columns=columns, renormalize=options.renormalize, memory=options.memory

@@ -23,6 +23,9 @@ class CompareOptions:
     clip : a label's probability below this costs as much as this; None: nothing is clipped.
     renormalize : divide rows of probabilities by their sum, whatever it is.
     id, label : names of the columns that hold ids and labels.
+    weight : name of the column of importance weights.
+    cluster : name of the column that says which examples belong together.
+    by : name of a column by whose values results are given too.
     label_is : whether text labels are names of classes or indices, where both readings fit.
     top : examples kept per pair and direction.
     threads : threads to use; None: what the process may use.
@@ -36,6 +39,9 @@ class CompareOptions:
     renormalize: bool = False
     id: str | None = None
     label: str | None = None
+    weight: str | None = None
+    cluster: str | None = None
+    by: str | None = None
     label_is: LabelIs | None = None
     top: int = 20
     threads: int | None = None

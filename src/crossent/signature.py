@@ -25,6 +25,7 @@ class Signature:
     kind : 'logits' or 'probs', or both for models that differ in it.
     paired_by : 'id' or 'position'.
     confidence, measure, margin, clip : options that the numbers or the verdict depend on.
+    weight, cluster, by : names of the columns that weigh, group and sort the examples.
     renormalized : rows were divided by their sums.
     binary : models of which one single column was given; the other class follows from it.
     largest_sum_deviation : the largest |sum of a row of probabilities - 1|, before renormalising.
@@ -40,6 +41,9 @@ class Signature:
     measure: str
     margin: float | None
     clip: float | None
+    weight: str | None
+    cluster: str | None
+    by: str | None
     renormalized: bool
     binary: tuple[str, ...]
     largest_sum_deviation: float
@@ -61,6 +65,9 @@ class Signature:
             parts.append(f"margin:{self.margin:g}")
         if self.clip is not None:
             parts.append(f"clip:{self.clip!r}")
+        for name in ("weight", "cluster", "by"):
+            if (column := getattr(self, name)) is not None:
+                parts.append(f"{name}:{column}")
         if self.renormalized:
             parts.append("renormalized")
         if self.binary:
@@ -85,6 +92,9 @@ def signature_of(predictions: Predictions, totals: Totals, options: CompareOptio
         options.measure,
         options.margin,
         options.clip,
+        options.weight,
+        options.cluster,
+        options.by,
         options.renormalize,
         tuple(model.name for model in predictions.models if model.binary),
         max(totals.facts.deviations),

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from crossent import lint, reference
 from crossent.counts import PARTS, ModelCounts, PairCounts
+from crossent.errors import PredictionsError
 from crossent.extremes import Example, Output
 from crossent.measures import ExampleLosses, example_losses, finite, label_of, probs_of
 from crossent.moments import Series
@@ -185,6 +186,10 @@ class Tally:
         blocks = [self.blocks[index] for index in sorted(self.blocks)]
         count = len(self.models)
         weight = math.fsum(block.weight for block in blocks)
+        if weight == 0:
+            raise PredictionsError(
+                "all weights are 0, so no example counts: mend the column given by --weight"
+            )
         mass, chosen = self._label_sums(blocks)
         return Totals(
             rule=self.rule,

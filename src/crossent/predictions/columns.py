@@ -28,6 +28,7 @@ class Columns:
     label_is : whether text labels are names of classes or indices, where both readings fit.
     kind : what a plain matrix, or columns named after the classes alone, hold.
     classes : the classes in their order.
+    weight, cluster, by : names of the columns that weigh, group and sort the examples.
     """
 
     id: str | None = None
@@ -35,6 +36,14 @@ class Columns:
     label_is: Literal["name", "index"] | None = None
     kind: Kind | None = None
     classes: tuple[str, ...] | None = None
+    weight: str | None = None
+    cluster: str | None = None
+    by: str | None = None
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The columns that are none of the classes, whatever they are called."""
+        return tuple(name for name in (self.weight, self.cluster, self.by) if name is not None)
 
 
 @dataclass(frozen=True)
@@ -109,6 +118,7 @@ def output_columns(table: Table, declared: Columns, *, array: str | None = None)
         return _plain(table, table.columns[0], declared)
     taken = {
         id_column(table, declared),
+        *declared.beside,
         *(label.columns if (label := label_columns(table, declared)) else ()),
     }
     columns = [column for column in table.columns if column.name not in taken]

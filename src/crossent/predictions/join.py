@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from crossent.errors import PredictionsError
+from crossent.predictions.beside import Beside
 from crossent.predictions.labels import Labels
 from crossent.predictions.reader import Reader, Rows
 from crossent.predictions.unique import Uniqueness
@@ -32,10 +33,12 @@ class Joined:
     places: NDArray[np.int64]
     labels: Labels | None
     outputs: NDArray[Any] | None
+    beside: Beside
 
     @property
     def nbytes(self) -> int:
-        return self.places.nbytes + sum(a.nbytes for a in (self.labels, self.outputs) if a is not None)
+        arrays = (self.places, self.labels, self.outputs, self.beside)
+        return sum(array.nbytes for array in arrays if array is not None)
 
     def rows(self, start: int, count: int) -> Iterator[Rows]:
         """Rows from ``start`` on, ``count`` at a time, without their ids."""
@@ -47,6 +50,7 @@ class Joined:
                 None,
                 None if self.labels is None else self.labels[part],
                 None if self.outputs is None else self.outputs[part],
+                self.beside.take(self.places[part]),
             )
 
 
@@ -74,6 +78,7 @@ def _in_order(reader: Reader, places: NDArray[np.int64]) -> Joined:
     target[places] = np.arange(len(places))
     labels: Labels | None = None
     outputs: NDArray[Any] | None = None
+    beside: list[Beside] = []
     start = 0
     for rows in replace(reader, id=None).rows(
         _ROWS if reader.outputs is None else max(1, 2**20 // reader.outputs.width)
@@ -93,8 +98,9 @@ def _in_order(reader: Reader, places: NDArray[np.int64]) -> Joined:
                 else outputs
             )
             outputs[into] = rows.outputs
+        beside.append(rows.beside)
         start += len(into)
-    return Joined(reader, places, labels, outputs)
+    return Joined(reader, places, labels, outputs, Beside.concatenated(beside))
 
 
 def refuse_repeated_ids(

@@ -69,7 +69,6 @@ class Member:
                 if len(data) != count * row_bytes:
                     raise PredictionsError(f"{origin} is cut off in array {self.name}: write it again")
                 yield self._array(data, (count, *self.shape[1:]))
-            stream.read(1)  # the end of the member, where its checksum is compared
 
     def _array(self, data: bytes, shape: tuple[int, ...]) -> NDArray[Any]:
         return np.frombuffer(data, self.dtype).reshape(shape)

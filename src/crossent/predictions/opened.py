@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from crossent.errors import PredictionsError
 from crossent.predictions.agreement import Agreement
 from crossent.predictions.align import by_id, by_position
+from crossent.predictions.beside import agreed, beside_columns, refuse_absent
 from crossent.predictions.block import Block, ModelSource, Predictions, rows_per_block
 from crossent.predictions.classes import check_declared, settled_classes
 from crossent.predictions.columns import (
@@ -44,6 +45,7 @@ class AlignedSources:
     paired_by: Literal["id", "position"]
     rows: int | None
     readers: tuple[Reader, ...] = field(repr=False)
+    columns: Columns
     renormalize: bool
     memory: int
 
@@ -76,7 +78,8 @@ class AlignedSources:
                 outputs.append(values)
                 deviations.append(deviation)
         labels = next(part.labels for part in parts if part.labels is not None)
-        return Block(index, parts[0].ids, labels, tuple(outputs), tuple(deviations))
+        beside = agreed([(part.beside, part.place) for part in parts], self.columns)
+        return Block(index, parts[0].ids, labels, tuple(outputs), tuple(deviations), **vars(beside))
 
 
 def open_sources(
@@ -128,10 +131,11 @@ def open_sources(
         readers.append(_labels_reader(labels, columns, classes, by_name=by_name))
     if not any(reader.labels for reader in readers):
         raise PredictionsError(_no_labels(tables[0], columns))
+    refuse_absent([reader.beside for reader in readers], tables, columns)
     paired_by = _pairing(readers, columns)
     if paired_by == "position":
         readers = [replace(reader, id=None) for reader in readers]
-    return AlignedSources(models, classes, paired_by, readers[0].length, tuple(readers), renormalize, memory)
+    return AlignedSources(models, classes, paired_by, readers[0].length, tuple(readers), columns, renormalize, memory)
 
 
 def _no_labels(table: Table, columns: Columns) -> str:
@@ -188,7 +192,7 @@ def model_reader(table: Table, columns: Columns, found: OutputColumns, classes: 
         counted = table.classes or classes
         reader = label_reader(table, labels, classes, counted, columns, by_name=by_name)
         _refuse_two_orders(table, reader, order, columns)
-    return Reader(table, id_column(table, columns), reader, outputs)
+    return Reader(table, id_column(table, columns), reader, outputs, beside_columns(table, columns))
 
 
 def _check_binary(table: Table, found: OutputColumns, classes: tuple[str, ...]) -> None:
@@ -219,7 +223,7 @@ def _labels_reader(source: Source, columns: Columns, classes: tuple[str, ...], *
     if table.classes is not None:
         order_of(table.classes, classes, table, "")
     reader = label_reader(table, found, classes, table.classes or classes, columns, by_name=by_name)
-    return Reader(table, id_column(table, columns), reader, None)
+    return Reader(table, id_column(table, columns), reader, None, beside_columns(table, columns))
 
 
 def _pairing(readers: Sequence[Reader], columns: Columns) -> Literal["id", "position"]:

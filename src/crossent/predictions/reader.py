@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from crossent.predictions.beside import Beside, BesideColumns
 from crossent.predictions.check import checked_logits, checked_probs, refuse_outside
 from crossent.predictions.columns import OutputColumns
 from crossent.predictions.labels import LabelReader, Labels
@@ -20,6 +21,8 @@ from crossent.predictions.table import Table
 from crossent.predictions.values import Place, as_ids, as_matrix
 
 _ID_ROWS = 65_536
+_NOTHING = Beside()
+_NO_COLUMNS = BesideColumns(None, None, None)
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Rows:
     ids: Any | None = None
     labels: Labels | None = None
     outputs: NDArray[Any] | None = None
+    beside: Beside = _NOTHING
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ class Reader:
     id: str | None
     labels: LabelReader | None
     outputs: OutputReader | None
+    beside: BesideColumns = _NO_COLUMNS
 
     @property
     def length(self) -> int | None:
@@ -117,8 +122,13 @@ class Reader:
 
     def rows(self, count: int, *, start: int = 0) -> Iterator[Rows]:
         """All rows, ``count`` at a time, the last piece shorter; messages count from ``start``."""
-        texts = [*((self.id,) if self.id else ()), *(self.labels.texts if self.labels else ())]
+        texts = [
+            *((self.id,) if self.id else ()),
+            *(self.labels.texts if self.labels else ()),
+            *self.beside.texts,
+        ]
         numbers = [
+            *self.beside.numbers,
             *(self.labels.numbers if self.labels else ()),
             *(self.outputs.columns if self.outputs else ()),
         ]
@@ -130,6 +140,7 @@ class Reader:
                 None if self.id is None else as_ids(batch[self.id], self.id, place, trim=self.table.text),
                 None if self.labels is None else self.labels.decode(batch, place),
                 None if self.outputs is None else self.outputs.stored(batch, place),
+                self.beside.decode(batch, place, trim=self.table.text),
             )
             start += size
 

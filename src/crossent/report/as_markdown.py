@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from crossent.comparison import Comparison
-from crossent.report.cells import difference_lines, header, measure_rows, notes, parts
+from crossent.report.cells import after_temperature, difference_lines, header, measure_rows, notes, parts
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~])")
 
@@ -16,7 +16,8 @@ def as_markdown(comparison: Comparison) -> str:
     blocks += [f"- {_escaped(note)}" for note in notes(comparison)]
     lines = difference_lines(comparison)
     if len(comparison.pairs) == 1:
-        lines += [f"cross-entropy {gap}" for gap in [parts(comparison.pairs[0], comparison)] if gap]
+        gap = (cell(comparison.pairs[0], comparison) for cell in (parts, after_temperature))
+        lines += [f"cross-entropy: {line}" for line in gap if line]
     blocks.append("\n".join(f"- {_escaped(' '.join(line.split()))}" for line in lines if line))
     blocks += [f"> {_escaped(warning)}" for warning in comparison.warnings]
     blocks.append(f"`{str(comparison.signature).replace('`', '')}`")

@@ -8,9 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from crossent.comparison import Comparison
-from crossent.report.cells import difference_lines, half_of_gap, header, measure_rows, notes, parts
-from crossent.verdict import beyond, description
-from crossent.wording import number, shortened
+from crossent.report.cells import (
+    after_temperature,
+    difference_lines,
+    half_of_gap,
+    header,
+    measure_rows,
+    notes,
+    parts,
+    short,
+)
+from crossent.verdict import beyond, description, half_widths, interval
+from crossent.wording import decimals, number, shortened
 
 _GAP = 4
 _WRONG_WIDTH = 16
@@ -23,8 +32,8 @@ def as_text(comparison: Comparison, *, show: bool = False) -> str:
     blocks = [[header(comparison)], _table(comparison) + notes(comparison)]
     if show and comparison.shown:
         blocks.append(_examples(comparison))
-    blocks += [_verdict(comparison), [str(comparison.signature)]]
-    return "\n\n".join("\n".join(block) for block in blocks)
+    blocks += [_verdict(comparison), _slices(comparison), [str(comparison.signature)]]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
 def _table(comparison: Comparison) -> list[str]:
@@ -61,8 +70,32 @@ def _verdict(comparison: Comparison) -> list[str]:
     (pair,), examples = comparison.pairs, comparison.example_count
     lines = [" ".join(description(pair, comparison.models, examples, comparison.options.measure))]
     if comparison.options.measure != "squared_error":  # the sentence above speaks of the cross-entropy
-        lines += [f"  {line}" for line in (parts(pair, comparison), half_of_gap(pair, comparison)) if line]
+        gap = (cell(pair, comparison) for cell in (parts, half_of_gap, after_temperature))
+        lines += [f"  {line}" for line in gap if line]
     return lines + (differences or [beyond(pair, comparison.sample, comparison.options)])
+
+
+def _slices(comparison: Comparison) -> list[str]:
+    """The cross-entropies by the values of a column, and for two models their difference."""
+    slices = [one for one in comparison.slices if one.of == "column"]
+    if not slices:
+        return []
+    rows = [[comparison.signature.by or "", "examples", *(short(name) for name in comparison.models)]]
+    if len(comparison.pairs) == 1:
+        rows[0].append(f"{short(comparison.pairs[0].b)} − {short(comparison.pairs[0].a)}")
+    for one in slices:
+        means = [losses.cross_entropy.value for losses in one.models]
+        found = one.pairs[0].cross_entropy if len(one.pairs) == 1 else None
+        places = decimals(means, half_widths([] if found is None else [found]))
+        row = [short(one.value), f"{one.examples:,}", *(number(mean, places) for mean in means)]
+        rows.append(row if found is None else [*row, interval(found, places)])
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["   ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def _examples(comparison: Comparison) -> list[str]:
@@ -81,8 +114,7 @@ def _examples(comparison: Comparison) -> list[str]:
             q = _numbers(output.probs or ()) if few else f"{output.of_label:.3g}"
             row += [q, number(output.squared_error, 4), number(output.cross_entropy, 4)]
         rows.append(row)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["   ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return aligned(rows)
 
 
 def _numbers(values: Iterable[float]) -> str:

@@ -52,7 +52,8 @@ def header(comparison: Comparison) -> str:
     return " · ".join([examples, classes, f"paired by {signature.paired_by}", kind, "nats"])
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
+    """A name, cut to what a table can hold."""
     return shortened(name, _NAME_WIDTH)
 
 
@@ -76,7 +77,7 @@ def measure_rows(comparison: Comparison) -> list[Row]:
             cross[place],
             number(typical[place], places),
         )
-        for place, name in enumerate([*(_short(model.name) for model in models), BASELINE])
+        for place, name in enumerate([*(short(model.name) for model in models), BASELINE])
     ]
 
 
@@ -117,7 +118,7 @@ def _zero_note(model: Model, comparison: Comparison) -> str:
     if not model.zero_probability_examples:
         return ""
     zeros = count(model.zero_probability_examples, "example")
-    note = f"{_short(model.name)}: probability 0 for the right class on {zeros}"
+    note = f"{short(model.name)}: probability 0 for the right class on {zeros}"
     if comparison.options.clip is not None:
         return note
     finite = model.finite
@@ -155,6 +156,21 @@ def half_of_gap(pair: Pair, comparison: Comparison) -> str:
     return f"half of it on {half} of {count(comparison.example_count, 'example')}"
 
 
+def after_temperature(pair: Pair, comparison: Comparison) -> str:
+    """What one temperature each would make of the gap, on the examples they were fitted to."""
+    gap = pair.temperature
+    if gap is None or not gap.before:
+        return ""
+    worse = 1 if gap.before > 0 else -1
+    fitted = [comparison.models[name].temperature.value for name in (pair.a, pair.b)]
+    places = decimals([gap.before], half_widths([pair.by("cross_entropy")]))
+    by = " and ".join(f"{value:.2f}" for value in fitted if value is not None)
+    return (
+        f"one temperature each ({by}) would make it "
+        f"{signed(worse * gap.after, places)} instead of {signed(worse * gap.before, places)}"
+    )
+
+
 def difference_lines(comparison: Comparison) -> list[str]:
     """Each pair's differences with interval and test, the leading measure's with its outcome.
 
@@ -164,7 +180,7 @@ def difference_lines(comparison: Comparison) -> list[str]:
         return []
     measures = MEASURES if len(comparison.pairs) == 1 else (comparison.options.measure,)
     lines = [(pair, measure) for pair in comparison.pairs for measure in measures]
-    subjects = [f"{_short(pair.b)} − {_short(pair.a)}" for pair, _ in lines]
+    subjects = [f"{short(pair.b)} − {short(pair.a)}" for pair, _ in lines]
     subject, name = max(map(len, subjects), default=0), max(len(NAMES[measure]) for measure in measures)
     return [
         f"{text:<{subject}}   {NAMES[measure]:<{name}} {_difference(pair, measure)}"
