@@ -101,6 +101,7 @@ def test_the_worked_example_in_json():
     assert nn1["typical_probability"] == pytest.approx(0.6868285455319991, rel=1e-15)
     assert nn1["confusion"] == [[1, 1], [0, 1]]
     assert found["baseline"] == {
+        "wrong": 1,
         "classification_error": pytest.approx(0.3333333333333333, rel=1e-15),
         "squared_error": pytest.approx(0.4444444444444444, rel=1e-15),
         "cross_entropy": pytest.approx(0.6365141682948128, rel=1e-15),

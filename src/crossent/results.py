@@ -128,6 +128,7 @@ class Pair:
 class Baseline:
     """'Always the same': the class frequencies of these labels, given to every example."""
 
+    wrong: int
     classification_error: float
     squared_error: float
     cross_entropy: float
@@ -170,6 +171,7 @@ def baseline_of(totals: Totals) -> Baseline:
     """The record of 'always the same'."""
     given = totals.frequencies[totals.frequencies > 0]
     return Baseline(
+        totals.always_wrong,
         1 - totals.always_right,
         totals.whole.label_squares.mean - float((totals.frequencies**2).sum()),
         float(-(given * np.log(given)).sum()) + 0.0,

@@ -126,7 +126,8 @@ class Totals:
     ----------
     whole, by_class, by_value : the series of all rows, and of each slice.
     label_counts, frequencies : rows by label; the share of each class among the labels.
-    always_right : the share of the most frequent class among the labels, argmax p.
+    always_right, always_wrong : the share of rows whose label, argmax p, is the most frequent class; the
+        number of the others.
     gaps, gap_weights : (pairs, 4) contributions to the mean difference, their sum over ``weight``;
         the share of the weight that lies on rows finite in both.
     """
@@ -140,6 +141,7 @@ class Totals:
     by_value: dict[str, MeasureSeries]
     frequencies: Floats
     always_right: float
+    always_wrong: int
     soft: bool
     models: tuple[ModelCounts, ...]
     pairs: tuple[PairCounts, ...]
@@ -191,6 +193,7 @@ class Tally:
                 "all weights are 0, so no example counts: mend the column given by --weight"
             )
         mass, chosen = self._label_sums(blocks)
+        always = int(np.argmax(mass))
         return Totals(
             rule=self.rule,
             examples=int(self.labels.sum()),
@@ -200,7 +203,8 @@ class Tally:
             by_class=_by_slice([block.by_class for block in blocks], count),
             by_value=_by_slice([block.by_value for block in blocks], count),
             frequencies=mass / weight,
-            always_right=float(chosen[int(np.argmax(mass))]) / weight,
+            always_right=float(chosen[always]) / weight,
+            always_wrong=int(self.labels.sum() - self.labels[always]),
             soft=self.soft,
             models=tuple(replace(one, confusion=one.confusion.compact()) for one in self.models),
             pairs=tuple(self.pairs),

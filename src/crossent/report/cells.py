@@ -60,7 +60,7 @@ def short(name: str) -> str:
 def measure_rows(comparison: Comparison) -> list[Row]:
     """One row per model and the baseline; the numbers of a column have the same decimals."""
     models, base = list(comparison.models.values()), comparison.baseline
-    wrong = [*(model.wrong for model in models), round(base.classification_error * comparison.example_count)]
+    wrong = [*(model.wrong for model in models), base.wrong]
     most = max(len(f"{mistakes:,}") for mistakes in wrong)
     intervals = comparison.sample.units >= FEWEST
     errors, squared, cross = (
