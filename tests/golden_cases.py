@@ -119,6 +119,19 @@ def soft_labels():
     return compare({"NN1": a, "NN2": b}, labels=probs(truth), classes=["dog", "cat", "fox"], kind="logits")
 
 
+def clusters():
+    labels, a = examples(400, 3, 2.0, ROOTS)
+    _, b = examples(400, 3, 1.2, OTHER_ROOTS)
+    rows = np.arange(400)
+    animals = [f"animal {row}" for row in rows // 5]
+    rooms = [("kitchen", "garden")[row % 2] for row in rows]
+    return compare(
+        {"NN1": {"logits": a, "label": labels, "animal": animals, "room": rooms}, "NN2": {"logits": b}},
+        classes=["dog", "cat", "fox"],
+        options=CompareOptions(cluster="animal", by="room"),
+    )
+
+
 def file_with_itself():
     labels, logits = examples(400, 3, 2.0, ROOTS)
     return compare(
@@ -140,6 +153,7 @@ CASES = {
         three_models,
         one_model,
         soft_labels,
+        clusters,
         file_with_itself,
     )
 }

@@ -185,7 +185,9 @@ def test_columns_that_will_not_do(columns, options, sentence):
 def test_a_column_that_differs_between_the_sources():
     both = sources(animal=ANIMALS)
     both["b"]["animal"] = np.array([*ANIMALS[:5], "other", *ANIMALS[6:]])
-    with pytest.raises(PredictionsError, match=r"row 6, column animal: 'a0', but 'other' in b \(array\), row 6"):
+    with pytest.raises(
+        PredictionsError, match=r"row 6, column animal: 'a0', but 'other' in b \(array\), row 6"
+    ):
         compare(both, options=CompareOptions(cluster="animal"))
 
 

@@ -6,7 +6,7 @@ Puts the other rooms together: opens tables, settles classes and kinds, pairs ro
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -133,9 +133,8 @@ def open_sources(
         raise PredictionsError(_no_labels(tables[0], columns))
     refuse_absent([reader.beside for reader in readers], tables, columns)
     paired_by = _pairing(readers, columns)
-    if paired_by == "position":
-        readers = [replace(reader, id=None) for reader in readers]
-    return AlignedSources(models, classes, paired_by, readers[0].length, tuple(readers), columns, renormalize, memory)
+    length = readers[0].length
+    return AlignedSources(models, classes, paired_by, length, tuple(readers), columns, renormalize, memory)
 
 
 def _no_labels(table: Table, columns: Columns) -> str:

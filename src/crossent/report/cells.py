@@ -49,6 +49,8 @@ def header(comparison: Comparison) -> str:
     kinds = {"logits": "logits", "probs": "probabilities"}
     kind = " and ".join(kinds[kind] for kind in signature.kind.split(","))
     examples = count(comparison.example_count, "example")
+    if comparison.sample.noun == "cluster":
+        examples = f"{examples} in {comparison.sample}"
     return " · ".join([examples, classes, f"paired by {signature.paired_by}", kind, "nats"])
 
 
