@@ -2,13 +2,16 @@
 PYTHON ?= python3
 INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow lint docs clean
 
 demo: .venv/installed
 	.venv/bin/crossent demo
 
 test: lint
 	.venv-dev/bin/python -m pytest -q -n 2
+
+docs: .venv-dev/installed
+	.venv-dev/bin/mkdocs build --strict
 
 test-slow: .venv-dev/installed
 	.venv-dev/bin/python -m pytest -q -m slow

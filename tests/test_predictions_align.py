@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossent.errors import PredictionsError
-from crossent.predictions import open_sources, unique
+from crossent.predictions import join, open_sources, unique
+from crossent.predictions.partitions import matched
 from crossent.predictions.unique import Uniqueness
 from predictions_files import read
 
@@ -87,15 +88,18 @@ def test_soft_labels_are_joined_too():
     np.testing.assert_array_equal(block.labels, [[0.0, 1.0], [0.75, 0.25]])
 
 
-def test_joined_outputs_keep_their_dtype_in_memory():
+def test_joined_outputs_keep_their_dtype_in_memory(monkeypatch):
     ids = np.arange(1000).astype(str)
     first = {"id": ids, "label": np.zeros(1000, int), "probs": np.full((1000, 8), 0.125, np.float16)}
     second = {"id": ids[::-1], "probs": np.full((1000, 8), 0.125, np.float16)}
     per_row = 8 * 2 + 8 + 32 + 16  # outputs as stored, label, Arrow's index, places
     needed = 1000 * per_row + 2 * (sum(map(len, ids)) + 4 * 1000)
+    on_disk = []
+    monkeypatch.setattr(join, "matched", lambda *args: on_disk.append(args) or matched(*args))
     assert len(read(first, second, memory=int(needed * 1.01))) == 1
-    with pytest.raises(PredictionsError, match="raise --memory"):
-        read(first, second, memory=int(needed * 0.95))
+    assert not on_disk
+    assert len(read(first, second, memory=int(needed * 0.95))) == 1
+    assert len(on_disk) == 1
 
 
 def test_rows_of_a_joined_source_are_its_own():
@@ -164,7 +168,7 @@ def test_ids_twice_in_all_sources_are_found():
 
 
 def test_a_collision_of_hashes_is_no_repetition(monkeypatch):
-    monkeypatch.setattr(unique, "_hashes", lambda ids: np.zeros(len(ids), np.int64))
+    monkeypatch.setattr(unique, "hashes", lambda ids: np.zeros(len(ids), np.int64))
     blocks = [pa.array(["b", "a"]), pa.array(["d", "c"])]
     seen = Uniqueness()
     for block in blocks:
@@ -175,7 +179,7 @@ def test_a_collision_of_hashes_is_no_repetition(monkeypatch):
 
 
 def test_sorted_ids_are_held_neither_as_text_nor_as_hashes(monkeypatch):
-    monkeypatch.setattr(unique, "_hashes", None)
+    monkeypatch.setattr(unique, "hashes", None)
     for ids in (["a", "aa", "b"], ["9", "10", "11"]):  # text order, and shorter first
         seen = Uniqueness()
         seen.add(pa.array(ids[:1]))

@@ -119,19 +119,17 @@ PARQUET_MAGIC = (
     "nn1.parquet is no complete Parquet file (Parquet magic bytes not found in footer. Either the file is"
     " corrupted or this is not a parquet file): write it again"
 )
-KNOWN = "Parquet, CSV or TSV (also .gz, .zst), .npy and .npz"
+KNOWN = "Parquet, Arrow or Feather, CSV, TSV or JSON Lines (also .gz, .zst), .npy and .npz"
 
 # (what writes the source, declared, sentence)
 ONE_SOURCE = [
     # the file itself
     (lambda: "nope.csv", {}, "nope.csv: no such file"),
-    (lambda: "-", {}, "standard input is not read yet: write the predictions to a file"),
     (lambda: "a*.csv", {}, "a*.csv: no such file, and patterns are not read yet; name one file"),
     (lambda: "s3://a/b.csv", {}, "s3://a/b.csv: addresses and object stores are not read yet; copy the file here"),
     (folder, {}, "nn1 is a folder: name a predictions file in it"),
     (text("", "nn1.parquet"), {}, "nn1.parquet is empty: write it again"),
-    (text("x", "nn1.feather"), {}, f"nn1.feather: this format is not read yet; write {KNOWN}"),
-    (text("x", "nn1.jsonl"), {}, f"nn1.jsonl: this format is not read yet; write {KNOWN}"),
+    (text(b"ARROW1xx", "nn1.parquet"), {}, "nn1.parquet is an Arrow file, not .parquet: name it .arrow or .feather or .ipc"),
     (text("x", "nn1.xlsx"), {}, f"nn1.xlsx has no known suffix: {KNOWN} are read"),
     (text("x", "nn1"), {}, f"nn1 has no known suffix: {KNOWN} are read"),
     (text("x", "nn1.pkl"), {},
@@ -140,7 +138,7 @@ ONE_SOURCE = [
                                 " a spreadsheet as CSV"),
     (text(b"PAR1xxxx"), {}, "nn1.csv is Parquet, not .csv: name it .parquet"),
     (text(b"\x80\x04xxxx", "nn1.npy"), {}, "nn1.npy is a pickle, which is never opened, not .npy: write .parquet or .csv"),
-    (text(compressed(GOOD)), {}, "nn1.csv is compressed with gzip, not .csv: name it .csv.gz or .tsv.gz"),
+    (text(compressed(GOOD)), {}, "nn1.csv is compressed with gzip, not .csv: name it .csv.gz"),
     (text(GOOD, "nn1.csv.gz"), {}, "nn1.csv.gz is damaged, or not compressed as its name says (zlib inflate failed:"
                                    " incorrect header check); write it again"),
     (text(compressed(GOOD * 3000)[:-200], "nn1.csv.gz"), {},

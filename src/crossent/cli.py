@@ -21,7 +21,7 @@ from crossent import __version__
 from crossent.errors import CrossentError, OptionError
 from crossent.files import check_place, written
 from crossent.options import CompareOptions
-from crossent.wording import Kind, LabelIs, Measure
+from crossent.wording import InputFormat, Kind, LabelIs, Measure
 
 if TYPE_CHECKING:
     from crossent.comparison import Comparison
@@ -72,6 +72,9 @@ def compare(
         ),
     ],
     labels: Annotated[str | None, typer.Option(metavar="FILE", help="Labels in a file of their own.")] = None,
+    input_format: Annotated[
+        InputFormat | None, typer.Option(help="Format of standard input, the source '-'.")
+    ] = None,
     kind: Annotated[Kind | None, typer.Option(help="What a plain matrix holds.")] = None,
     classes: Annotated[
         str | None, typer.Option(metavar="A,B", help="Names of the classes, in the order of the columns.")
@@ -144,6 +147,7 @@ def compare(
             top=top,
             threads=threads,
             memory=_size(memory),
+            input_format=input_format,
         )
         if json is not None:
             check_place(json)  # before the work is done

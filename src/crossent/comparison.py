@@ -206,7 +206,12 @@ def opened(
         by=options.by,
     )
     return open_sources(
-        models, labels=labels, columns=columns, renormalize=options.renormalize, memory=options.memory
+        models,
+        labels=labels,
+        columns=columns,
+        renormalize=options.renormalize,
+        memory=options.memory,
+        input_format=options.input_format,
     )
 
 

@@ -6,9 +6,10 @@ The command line takes its options and their choices from here. Nothing is compu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 from crossent.errors import OptionError
-from crossent.wording import MEASURES, LabelIs, Measure
+from crossent.wording import MEASURES, InputFormat, LabelIs, Measure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,8 @@ class CompareOptions:
     label_is : whether text labels are names of classes or indices, where both readings fit.
     top : examples kept per pair and direction.
     threads : threads to use; None: what the process may use.
-    memory : bytes that joining ids in another order may take.
+    memory : bytes that joining ids in another order may take; beyond it they are joined on disk.
+    input_format : format of the source ``-``, which is standard input.
     """
 
     measure: Measure = "cross_entropy"
@@ -46,6 +48,7 @@ class CompareOptions:
     top: int = 20
     threads: int | None = None
     memory: int = 500_000_000
+    input_format: InputFormat | None = None
 
     def __post_init__(self) -> None:
         if self.measure not in MEASURES:
@@ -58,6 +61,9 @@ class CompareOptions:
             raise OptionError(f"clip is {self.clip}; it must lie between 0 and 1, such as 1e-15")
         if self.label_is not in (None, "name", "index"):
             raise OptionError(f"label_is is {self.label_is!r}; choose name or index")
+        if self.input_format not in (None, *get_args(InputFormat)):
+            known = ", ".join(get_args(InputFormat))
+            raise OptionError(f"input_format is {self.input_format!r}; choose one of {known}")
         if self.top < 0:
             raise OptionError(f"top is {self.top}; it must be 0 or more")
         if self.threads is not None and self.threads < 1:

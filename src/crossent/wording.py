@@ -11,6 +11,7 @@ from typing import Literal
 
 Kind = Literal["logits", "probs"]
 LabelIs = Literal["name", "index"]
+InputFormat = Literal["parquet", "arrow", "csv", "tsv", "jsonl", "npy", "npz"]
 Measure = Literal["classification_error", "squared_error", "cross_entropy"]
 MEASURES: tuple[Measure, ...] = ("classification_error", "squared_error", "cross_entropy")
 NAMES: dict[Measure, str] = {

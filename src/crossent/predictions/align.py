@@ -5,7 +5,8 @@ Sources in equal order stream; a source in another order is joined by `join`. Va
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
 
 from crossent.errors import PredictionsError
 from crossent.predictions.join import joined, refuse_repeated_ids
@@ -13,7 +14,7 @@ from crossent.predictions.reader import Reader, Rows
 from crossent.predictions.unique import Uniqueness
 
 
-def by_position(readers: Sequence[Reader], rows: int) -> Iterator[tuple[Rows, ...]]:
+def by_position(readers: Sequence[Reader], rows: int) -> Generator[tuple[Rows, ...]]:
     """Row by row; all sources must have the same number of rows."""
     _refuse_unequal(readers, [reader.length for reader in readers])
     streams = [reader.rows(rows) for reader in readers]
@@ -45,11 +46,21 @@ def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
 
 
-def by_id(readers: Sequence[Reader], rows: int, memory: int) -> Iterator[tuple[Rows, ...]]:
-    """Id by id, in the first source's order; ``memory`` bounds what sources in another order may take."""
+def by_id(readers: Sequence[Reader], rows: int, memory: int) -> Generator[tuple[Rows, ...]]:
+    """Id by id, in the first source's order; ``memory`` bounds what sources in another order may take.
+
+    What is joined on disk is removed when the generator ends or is closed.
+    """
+    with ExitStack() as folders:
+        yield from _by_id(readers, rows, memory, folders)
+
+
+def _by_id(
+    readers: Sequence[Reader], rows: int, memory: int, folders: ExitStack
+) -> Iterator[tuple[Rows, ...]]:
     first = readers[0]
     streams: list[Iterator[Rows]] = [reader.rows(rows) for reader in readers]
-    in_memory = [False] * len(readers)
+    is_joined = [False] * len(readers)
     unique = Uniqueness()
     done = 0
     while True:
@@ -57,19 +68,21 @@ def by_id(readers: Sequence[Reader], rows: int, memory: int) -> Iterator[tuple[R
         parts = [lead]
         for j in range(1, len(readers)):
             part = next(streams[j], None)
-            if not in_memory[j] and not _same_ids(lead, part):
-                whole = joined(first, readers[j], memory)
+            if not is_joined[j] and not _same_ids(lead, part):
+                whole = joined(first, readers[j], memory, folders)
                 memory -= whole.nbytes
-                streams[j], in_memory[j] = whole.rows(done, rows), True
+                streams[j], is_joined[j] = whole.rows(done, rows), True
                 part = next(streams[j], None)
             parts.append(part)
         present = tuple(part for part in parts if part is not None)
         if not present:
             break
-        unique.add(present[0].ids)
+        if not any(is_joined):  # joining has proved that they differ
+            unique.add(present[0].ids)
         yield present
         done += len(present[0].place.rows)
-    refuse_repeated_ids(first.table.origin, unique, first.ids)
+    if not any(is_joined):
+        refuse_repeated_ids(first.table.origin, unique, first.ids)
 
 
 def _same_ids(a: Rows | None, b: Rows | None) -> bool:

@@ -33,7 +33,8 @@ class Beside:
 
     def take(self, rows: NDArray[np.int64]) -> Beside:
         """These rows, in this order."""
-        texts = (None if column is None else column.take(rows) for column in (self.clusters, self.slices))
+        columns = (self.clusters, self.slices)
+        texts = (None if column is None else column.take(rows).cast(pa.string()) for column in columns)
         return Beside(None if self.weights is None else self.weights[rows], *texts)
 
     @classmethod

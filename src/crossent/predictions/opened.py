@@ -6,6 +6,7 @@ Puts the other rooms together: opens tables, settles classes and kinds, pairs ro
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -29,9 +30,18 @@ from crossent.predictions.columns import (
 )
 from crossent.predictions.labels import LabelReader, label_reader, order_of
 from crossent.predictions.reader import OutputReader, Reader, Rows
-from crossent.predictions.sources import Named, Source, named_sources, open_labels, open_named
+from crossent.predictions.sources import (
+    Named,
+    Source,
+    check_standard_input,
+    named_sources,
+    open_labels,
+    open_named,
+    split_labels,
+)
 from crossent.predictions.table import Table, listed
 from crossent.predictions.values import Place, as_matrix
+from crossent.wording import InputFormat
 
 _UNDECLARED = Columns()
 
@@ -59,11 +69,12 @@ class AlignedSources:
             else by_position(self.readers, size)
         )
         index = 0
-        for index, parts in enumerate(aligned, 1):
-            agreement.add(parts)
-            if agreement.broken:  # the rest is read only to count
-                continue
-            yield self._block(index - 1, parts)
+        with closing(aligned):
+            for index, parts in enumerate(aligned, 1):
+                agreement.add(parts)
+                if agreement.broken:  # the rest is read only to count
+                    continue
+                yield self._block(index - 1, parts)
         agreement.finish()
         if not index:
             raise PredictionsError(f"{self.readers[0].table.origin} has no rows: nothing can be compared")
@@ -90,17 +101,19 @@ def open_sources(
     columns: Columns = _UNDECLARED,
     renormalize: bool = False,
     memory: int = 500_000_000,
+    input_format: InputFormat | None = None,
 ) -> Predictions:
     """Open predictions of one or several models over the same examples.
 
     Parameters
     ----------
     sources : mapping of model names to sources, or a sequence of them; a text is a path, NAME=FILE, or
-        FILE.npz:ARRAY.
+        FILE.npz:ARRAY; ``-`` is standard input.
     labels : a source of labels alone: a file, class names, indices, or distributions (n, k).
     columns : what is declared about all sources.
     renormalize : divide rows of probabilities by their sum, whatever it is.
-    memory : bytes that sources with ids in another order may take.
+    memory : bytes that sources with ids in another order may take; beyond it they are joined on disk.
+    input_format : format of standard input, where it is one of the sources.
 
     Returns
     -------
@@ -116,11 +129,12 @@ def open_sources(
     if not named:
         raise PredictionsError("no predictions: name at least one file")
     check_declared(columns)
-    tables = [open_named(name, source) for name, source in named]
+    check_standard_input([*(source for _, source in named), split_labels(labels)], input_format)
+    tables = [open_named(name, source, input_format) for name, source in named]
     outputs = [_outputs(table, columns, source) for table, (_, source) in zip(tables, named, strict=True)]
     classes = settled_classes(tables, outputs, columns)
     models = tuple(
-        ModelSource(name, found.kind, "array" if source.path is None else table.origin, found.binary)
+        ModelSource(name, found.kind, table.origin if source.is_read else "array", found.binary)
         for (name, source), table, found in zip(named, tables, outputs, strict=True)
     )
     readers = [
@@ -128,7 +142,7 @@ def open_sources(
     ]
     if labels is not None:
         by_name = columns.classes is None and any(found.bare for found in outputs)
-        readers.append(_labels_reader(labels, columns, classes, by_name=by_name))
+        readers.append(_labels_reader(labels, columns, classes, input_format, by_name=by_name))
     if not any(reader.labels for reader in readers):
         raise PredictionsError(_no_labels(tables[0], columns))
     refuse_absent([reader.beside for reader in readers], tables, columns)
@@ -213,8 +227,15 @@ def _refuse_two_orders(
         )
 
 
-def _labels_reader(source: Source, columns: Columns, classes: tuple[str, ...], *, by_name: bool) -> Reader:
-    table, array = open_labels(source)
+def _labels_reader(
+    source: Source,
+    columns: Columns,
+    classes: tuple[str, ...],
+    input_format: InputFormat | None,
+    *,
+    by_name: bool,
+) -> Reader:
+    table, array = open_labels(source, input_format)
     bare = len(table.columns) == 1 and table.columns[0].name == ""
     found = LabelColumns((array or "",)) if bare or array else label_columns(table, columns, alone=True)
     if found is None or not {column.name for column in table.columns} >= set(found.columns):

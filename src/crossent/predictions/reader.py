@@ -22,7 +22,7 @@ from crossent.predictions.values import Place, as_ids, as_matrix
 
 _ID_ROWS = 65_536
 _NOTHING = Beside()
-_NO_COLUMNS = BesideColumns(None, None, None)
+NO_COLUMNS = BesideColumns(None, None, None)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Reader:
     id: str | None
     labels: LabelReader | None
     outputs: OutputReader | None
-    beside: BesideColumns = _NO_COLUMNS
+    beside: BesideColumns = NO_COLUMNS
 
     @property
     def length(self) -> int | None:

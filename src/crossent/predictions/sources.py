@@ -11,14 +11,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from crossent.errors import PredictionsError
+from crossent.errors import OptionError, PredictionsError
+from crossent.predictions.arrow_files import open_arrow
+from crossent.predictions.json_lines import open_json_lines
 from crossent.predictions.memory import memory_table
 from crossent.predictions.numpy_files import open_npy, open_npz
 from crossent.predictions.parquet import open_parquet
+from crossent.predictions.standard_input import STANDARD_INPUT, spooled
 from crossent.predictions.table import Table
 from crossent.predictions.text import open_text
+from crossent.wording import InputFormat
 
 Source = Any
 """A path, or an array, tensor, Arrow table, frame, mapping of names to columns, or list."""
@@ -28,27 +32,42 @@ def _text(separator: str, compression: str | None = None) -> Callable[[Path, str
     return lambda path, origin: open_text(path, origin, separator, compression)
 
 
+def _json_lines(compression: str | None = None) -> Callable[[Path, str], Table]:
+    return lambda path, origin: open_json_lines(path, origin, compression)
+
+
 FORMATS: dict[str, Callable[[Path, str], Table]] = {
     ".parquet": open_parquet,
+    ".arrow": open_arrow,
+    ".feather": open_arrow,
+    ".ipc": open_arrow,
     ".csv": _text(","),
     ".csv.gz": _text(",", "gzip"),
     ".csv.zst": _text(",", "zstd"),
     ".tsv": _text("\t"),
     ".tsv.gz": _text("\t", "gzip"),
     ".tsv.zst": _text("\t", "zstd"),
+    ".jsonl": _json_lines(),
+    ".jsonl.gz": _json_lines("gzip"),
+    ".jsonl.zst": _json_lines("zstd"),
+    ".ndjson": _json_lines(),
+    ".ndjson.gz": _json_lines("gzip"),
+    ".ndjson.zst": _json_lines("zstd"),
     ".npy": open_npy,
     ".npz": open_npz,
 }
-_NOT_YET = (".arrow", ".feather", ".jsonl", ".ndjson", ".jsonl.gz", ".jsonl.zst")
+_STDIN = "standard input"
+_INPUT_FORMATS = "|".join(get_args(InputFormat))
 _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
+_GZIPPED, _ZSTD = (tuple(known for known in FORMATS if known.endswith(end)) for end in (".gz", ".zst"))
 _MAGIC = {
     b"PAR1": ("Parquet", (".parquet",)),
     b"PK\x03\x04": ("a zip archive", (".npz",)),
     b"PK\x05\x06": ("an empty zip archive", (".npz",)),
-    b"\x1f\x8b": ("compressed with gzip", (".csv.gz", ".tsv.gz")),
-    b"\x28\xb5\x2f\xfd": ("compressed with zstd", (".csv.zst", ".tsv.zst")),
+    b"\x1f\x8b": ("compressed with gzip", _GZIPPED),
+    b"\x28\xb5\x2f\xfd": ("compressed with zstd", _ZSTD),
     b"\x93NUMPY": ("a NumPy array", (".npy",)),
-    b"ARROW1": ("an Arrow file", ()),
+    b"ARROW1": ("an Arrow file", (".arrow", ".feather", ".ipc")),
     b"\x89HDF": ("HDF5", ()),
     b"\x80\x02": ("a pickle, which is never opened", ()),
     b"\x80\x03": ("a pickle, which is never opened", ()),
@@ -76,6 +95,15 @@ class Named:
     def path(self) -> Path | None:
         return self.source if isinstance(self.source, Path) else None
 
+    @property
+    def is_standard_input(self) -> bool:
+        return self.source is STANDARD_INPUT
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it is no object in memory."""
+        return self.path is not None or self.is_standard_input
+
 
 def named_sources(sources: Mapping[str, Source] | Sequence[Source]) -> list[tuple[str, Named]]:
     """Every source with its unique name, in order."""
@@ -92,45 +120,80 @@ def named_sources(sources: Mapping[str, Source] | Sequence[Source]) -> list[tupl
     return list(zip(_unique(split), split, strict=True))
 
 
-def open_named(name: str, source: Named) -> Table:
+def check_standard_input(sources: Sequence[Named], input_format: InputFormat | None) -> None:
+    """Standard input is one source at most, and has a format, which nothing else has."""
+    count = sum(source.is_standard_input for source in sources)
+    if count > 1:
+        raise OptionError("standard input can be read only once: write the other source to a file")
+    if count and input_format is None:
+        raise OptionError(
+            f"'-' is standard input, whose format nothing tells: add --input-format {_INPUT_FORMATS}"
+        )
+    if input_format is not None and not count:
+        raise OptionError(
+            f"--input-format {input_format}, but no source is '-': files are read by their suffix"
+        )
+
+
+def split_labels(source: Source | None) -> Named:
+    """The parts of ``--labels``."""
+    return _split(source, "labels")
+
+
+def open_named(name: str, source: Named, input_format: InputFormat | None) -> Table:
     """The table behind a source."""
+    if source.is_standard_input:
+        return spooled(lambda path: _opened(path, _STDIN, _STDIN, f".{input_format}"))
     if source.path is not None:
         return open_file(source.path, source.array)
     return memory_table(source.source, f"{name} (array)")
 
 
-def open_labels(source: Source) -> tuple[Table, str | None]:
+def open_labels(source: Source, input_format: InputFormat | None) -> tuple[Table, str | None]:
     """The table behind ``--labels``, and the array in it that was asked for."""
-    split = _split(source, "labels")
-    return open_named("labels", split), split.array
+    split = split_labels(source)
+    return open_named("labels", split, input_format), split.array
 
 
 def open_file(path: Path, array: str | None = None) -> Table:
     """The table in a file, by its suffix."""
-    origin = f"{path}:{array}" if array else str(path)
+    return _opened(path, str(path), f"{path}:{array}" if array else str(path), _suffix(path))
+
+
+def _opened(path: Path, called: str, origin: str, suffix: str) -> Table:
+    """The table in a file; messages name the file ``called``, and what is in it ``origin``."""
     try:
         if path.is_dir():
-            raise PredictionsError(f"{path} is a folder: name a predictions file in it")
+            raise PredictionsError(f"{called} is a folder: name a predictions file in it")
         with path.open("rb") as file:
             start = file.read(8)
     except FileNotFoundError as error:
-        raise PredictionsError(_missing(str(path))) from error
+        raise PredictionsError(_missing(called)) from error
     except PermissionError as error:
-        raise PredictionsError(f"{path}: permission denied; make it readable") from error
+        raise PredictionsError(f"{called}: permission denied; make it readable") from error
     except OSError as error:
-        raise PredictionsError(f"{path} cannot be read ({error.strerror}): check the path") from error
-    suffix = _suffix(path)
+        raise PredictionsError(f"{called} cannot be read ({error.strerror}): check the path") from error
     if suffix not in FORMATS:
         raise PredictionsError(_unknown(path))
     if not start:
-        raise PredictionsError(f"{path} is empty: write it again")
-    for magic, (called, suffixes) in _MAGIC.items():
+        raise PredictionsError(f"{called} is empty: write it again")
+    for magic, (words, suffixes) in _MAGIC.items():
         if start.startswith(magic) and suffix not in suffixes:
-            mend = f"name it {' or '.join(suffixes)}" if suffixes else "write .parquet or .csv"
-            if magic == b"PK\x03\x04":
-                mend += " if numpy.savez wrote it, or export a spreadsheet as CSV"
-            raise PredictionsError(f"{path} is {called}, not {suffix}: {mend}")
+            raise PredictionsError(f"{called} is {words}, not {suffix}: {_mend(magic, suffix, called)}")
     return FORMATS[suffix](path, origin)
+
+
+def _mend(magic: bytes, suffix: str, called: str) -> str:
+    """What to do with a file that is something else than its suffix says."""
+    suffixes = _MAGIC[magic][1]
+    if called == _STDIN:
+        formats = [known.removeprefix(".") for known in suffixes if known[1:] in get_args(InputFormat)]
+        return f"say --input-format {formats[0]}" if formats else "unpack it first, or write .parquet or .csv"
+    likely = [known for known in suffixes if known.startswith(f"{suffix}.")] or suffixes
+    mend = f"name it {' or '.join(likely)}" if likely else "write .parquet or .csv"
+    if magic == b"PK\x03\x04":
+        mend += " if numpy.savez wrote it, or export a spreadsheet as CSV"
+    return mend
 
 
 def _split(source: Source, name: str | None) -> Named:
@@ -138,12 +201,14 @@ def _split(source: Source, name: str | None) -> Named:
         return Named(name, Path(source))
     if not isinstance(source, str):
         return Named(name, source)
+    if source == "-":
+        return Named(name or "stdin", STANDARD_INPUT)
     if "://" in source:
         raise PredictionsError(f"{source}: addresses and object stores are not read yet; copy the file here")
     if name is None and not os.path.exists(source):
         found = re.fullmatch(r"([^=/\\:]*[^=/\\:\s])=(.+)", source, re.DOTALL)
         if found:
-            name, source = found[1].strip(), found[2]
+            return _split(found[2], found[1].strip())
     found = None if os.path.exists(source) else re.fullmatch(r"(.+\.npz):([^/\\:]+)", source, re.DOTALL)
     return Named(name, Path(found[1]), found[2]) if found else Named(name, Path(source))
 
@@ -207,18 +272,14 @@ def _suffix(path: Path) -> str:
 
 
 def _missing(path: str) -> str:
-    if path == "-":
-        return "standard input is not read yet: write the predictions to a file"
     if any(sign in path for sign in "*?["):
         return f"{path}: no such file, and patterns are not read yet; name one file"
     return f"{path}: no such file"
 
 
 def _unknown(path: Path) -> str:
-    known = "Parquet, CSV or TSV (also .gz, .zst), .npy and .npz"
+    known = "Parquet, Arrow or Feather, CSV, TSV or JSON Lines (also .gz, .zst), .npy and .npz"
     name = path.name.lower()
     if name.endswith(_PICKLES):
         return f"{path} looks like a pickle, which is never opened: write it with crossent.save_predictions"
-    if name.endswith(_NOT_YET):
-        return f"{path}: this format is not read yet; write {known}"
     return f"{path} has no known suffix: {known} are read"

@@ -27,9 +27,9 @@ class Uniqueness:
     def add(self, ids: pa.StringArray) -> None:
         """The next ids."""
         if self._hashes is not None:
-            self._hashes += _hashes(ids).tobytes()
+            self._hashes += hashes(ids).tobytes()
         elif not self._increases(ids) and self._rows == 0:
-            self._hashes = bytearray(_hashes(ids).tobytes())
+            self._hashes = bytearray(hashes(ids).tobytes())
         self._rows += len(ids)
 
     def repeated(self, again: Callable[[], Iterator[pa.StringArray]]) -> tuple[str, int, int] | None:
@@ -39,10 +39,10 @@ class Uniqueness:
         if self._hashes is None:  # the order broke after the first block
             self._hashes = bytearray()
             for ids in again():
-                self._hashes += _hashes(ids).tobytes()
-        hashes = np.frombuffer(self._hashes, np.int64)
-        hashes.sort()
-        suspects = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+                self._hashes += hashes(ids).tobytes()
+        ordered = np.frombuffer(self._hashes, np.int64)
+        ordered.sort()
+        suspects = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
         return _first_repeated(again(), suspects) if len(suspects) else None
 
     def _increases(self, ids: pa.StringArray) -> bool:
@@ -64,7 +64,8 @@ def _all(flags: Any) -> bool:
     return pc.all(flags, min_count=0).as_py() is True
 
 
-def _hashes(ids: pa.StringArray) -> NDArray[np.int64]:
+def hashes(ids: pa.StringArray) -> NDArray[np.int64]:
+    """Of each id, the same within one process."""
     return np.fromiter(map(hash, ids.to_pylist()), np.int64, len(ids))
 
 
@@ -74,7 +75,7 @@ def _first_repeated(
     seen: dict[str, int] = {}
     start = 0
     for ids in blocks:
-        for i in np.flatnonzero(np.isin(_hashes(ids), suspects)):
+        for i in np.flatnonzero(np.isin(hashes(ids), suspects)):
             name = ids[int(i)].as_py()
             if name in seen:
                 return name, seen[name], start + int(i)
