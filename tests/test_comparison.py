@@ -173,7 +173,7 @@ def test_one_zero_shows_inf_and_one_example_and_the_finite_comparison():
     assert pair.finite.examples == 59
     assert pair.outcome == "undecided"
     text = as_text(found)
-    assert "b: probability 0 for the right class on 1 example: cross-entropy inf; without it" in text
+    assert "b gave the right class probability 0 on 1 example: cross-entropy inf; without it" in text
     assert "over the other 59" in text
     assert "b gave the right class probability 0 on 1 example where a did not" in pair.verdict
 

@@ -121,43 +121,45 @@ def test_reading_the_output_goes_by_the_golden_outputs():
 # Options
 
 
-def parameters(command):
-    """The options of a command with their spellings, choices and defaults."""
-    context = command.make_context(command.name, [], resilient_parsing=True)
-    return [one for one in command.get_params(context) if one.param_type_name == "option"]
+def options(name, command):
+    """Each option's spellings, what it takes, its default, and its help, as the program's own help has them."""
+    context = command.make_context(name, [], resilient_parsing=True)
+    for option in command.get_params(context):
+        if option.param_type_name == "option":
+            spelling, said = option.get_help_record(context)
+            takes = re.sub(r"--?[\w-]+,? ?", "", spelling, count=len(option.opts))
+            said, _, default = said.partition("  [default: ")
+            yield option.opts, takes, default.removesuffix("]"), said
 
 
 COMMANDS = typer.main.get_command(app)
-OPTIONS = {"crossent": parameters(COMMANDS)} | {
-    f"crossent {name}": parameters(command) for name, command in COMMANDS.commands.items()
+OPTIONS = {"crossent": list(options("crossent", COMMANDS))} | {
+    f"crossent {name}": list(options(name, command)) for name, command in COMMANDS.commands.items()
 }
 
 
 @pytest.mark.parametrize("command", OPTIONS)
 def test_every_option_stands_in_the_documentation(command):
     described = {}
-    for cells in rows("options.md", command):
-        for spelling in re.findall(r"`(-[^`]+)`", cells[0]):
-            described[spelling.split()[0]] = spelling, cells[1]
+    for first, meaning in rows("options.md", command):
+        for spelling in re.findall(r"`(-[^`]+)`", first):
+            name, _, takes = spelling.replace(r"\|", "|").partition(" ")
+            described[name] = takes, meaning
     wanted = set()
-    for option in OPTIONS[command]:
-        if "--help" in option.opts and command != "crossent":
-            continue  # said once
-        for name in option.opts:
-            assert name in described, f"{command} {name} is missing in docs/options.md"
-            wanted.add(name)
-        spelling, meaning = described[option.opts[0]]
+    for names, takes, default, said in OPTIONS[command]:
+        assert said.endswith("."), f"{names} has no help"
+        if "--help" in names and command != "crossent":
+            continue  # it is described once
+        for name in names:
+            assert name in described, f"docs/options.md does not describe {command} {name}"
+        wanted.update(names)
+        shown, meaning = described[names[0]]
         assert meaning.endswith(".")
-        assert option.help
-        choices = getattr(option.type, "choices", None)
-        if choices:
-            assert spelling.split()[1].split(r"\|") == list(choices)
-        elif not option.is_flag:
-            default = option.default
-            value = str(default) if default not in (None, "") else (option.metavar or "")
-            assert spelling.split(maxsplit=1)[1:] == [value], f"{spelling} takes {value}"
-        if choices and option.default is not None:
-            assert f"`{option.default}`" in meaning
+        if takes.startswith("<") and "|" in takes:  # one of several words
+            assert shown == takes.strip("<>")
+            assert not default or f"`{default}`" in meaning
+        else:
+            assert shown == (default or takes)
     assert described.keys() == wanted, "docs/options.md describes what is not there"
 
 
@@ -237,7 +239,12 @@ def sentences(*rooms):
     for path in rooms:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
-                said.append("".join(getattr(part, "value", "\0") if isinstance(part, ast.Constant) else "\0" for part in node.values))
+                said.append(
+                    "".join(
+                        getattr(part, "value", "\0") if isinstance(part, ast.Constant) else "\0"
+                        for part in node.values
+                    )
+                )
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 said.append(node.value)
     return said
@@ -249,19 +256,21 @@ PACKAGE = Path(crossent.__file__).parent
 @pytest.mark.parametrize("heading", ["What is refused", "What only looks wrong"])
 def test_messages_are_quoted_as_they_are(heading):
     said = sentences(PACKAGE / "lint.py", PACKAGE / "slices.py", *(PACKAGE / "predictions").glob("*.py"))
-    quoted = [cells[0].strip("`") for cells in rows("files.md", heading)[2:]]
+    quoted = [cells[0].strip("`") for cells in rows("files.md", heading)[1:]]
     assert len(quoted) > 8
     for words in quoted:
         assert any(words in sentence for sentence in said), f"no message says {words!r}"
 
 
 def test_every_warning_is_quoted():
-    quoted = [cells[0].strip("`") for cells in rows("files.md", "What only looks wrong")[2:]]
-    tree = ast.parse((PACKAGE / "lint.py").read_text(encoding="utf-8"))
-    found = [sentence for sentence in sentences(PACKAGE / "lint.py") if sentence.startswith("\0: ") or "{" in sentence]
-    assert tree
-    for sentence in found:
-        assert any(words in sentence for words in quoted), f"files.md does not quote {sentence!r}"
+    """A warning is what `lint` puts together with values, apart from the few words it builds others of."""
+    quoted = [cells[0].strip("`") for cells in rows("files.md", "What only looks wrong")[1:]]
+    said = [
+        sentence for sentence in sentences(PACKAGE / "lint.py") if "\0" in sentence and len(sentence) > 25
+    ]
+    assert len(said) >= len(quoted) - 1
+    for sentence in said:
+        assert any(words in sentence for words in quoted), f"docs/files.md does not quote {sentence!r}"
 
 
 # Functions
@@ -276,7 +285,9 @@ def test_every_public_name_stands_in_the_documentation():
 
 
 def test_no_page_is_left_out():
-    listed = re.findall(r": ([\w/-]+\.(?:md|ipynb))$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    listed = re.findall(
+        r": ([\w/-]+\.(?:md|ipynb))$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE
+    )
     there = [str(path.relative_to(DOCS)) for path in (*DOCS.glob("*.md"), *DOCS.glob("notebooks/*.ipynb"))]
     assert sorted(listed) == sorted(there)
 
@@ -294,7 +305,9 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     for name in crossent.__all__:
         assert f'id="crossent.{name}"' in functions
     assert "Student" in (tmp_path / "statistics" / "index.html").read_text(encoding="utf-8")
-    assert (tmp_path / "comparison.schema.json").read_bytes() == (DOCS / "comparison.schema.json").read_bytes()
+    assert (tmp_path / "comparison.schema.json").read_bytes() == (
+        DOCS / "comparison.schema.json"
+    ).read_bytes()
     assert not list(tmp_path.glob("*.py"))
     for page in tmp_path.rglob("*.html"):  # opened from a disk without a network, a page is whole
         text = page.read_text(encoding="utf-8")

@@ -22,6 +22,7 @@ ORDER = [
     ["comparison"],
     ["engines", "signature"],
     ["verdict"],
+    ["description"],
     ["results"],
     ["calibration", "estimates"],
     ["statistics"],

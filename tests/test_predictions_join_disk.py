@@ -79,6 +79,7 @@ def test_blocks_are_the_same(by):
     for ours, theirs in zip(*blocks, strict=True):
         assert ours.ids.equals(theirs.ids)
         np.testing.assert_array_equal(ours.labels, theirs.labels)
+        assert not isinstance(theirs.labels, np.memmap)
         for a, b in zip(ours.outputs, theirs.outputs, strict=True):
             np.testing.assert_array_equal(a, b)
             assert not isinstance(b, np.memmap)

@@ -21,7 +21,7 @@ from crossent import __version__
 from crossent.errors import CrossentError, OptionError
 from crossent.files import check_place, written
 from crossent.options import CompareOptions
-from crossent.wording import InputFormat, Kind, LabelIs, Measure
+from crossent.wording import InputFormat, Kind, LabelIs, Measure, visible
 
 if TYPE_CHECKING:
     from crossent.comparison import Comparison
@@ -123,7 +123,10 @@ def compare(
         int | None, typer.Option(metavar="N", help="Threads; by default all there are.")
     ] = None,
     memory: Annotated[
-        str, typer.Option(metavar="SIZE", help="Memory that joining ids in another order may take.")
+        str,
+        typer.Option(
+            metavar="SIZE", help="Memory that joining ids in another order may take; beyond it, disk."
+        ),
     ] = "500MB",
 ) -> None:
     """Which of several models is more wrong, and is the difference real?"""
@@ -163,6 +166,11 @@ def compare(
                 file.write(found.to_json().encode() + b"\n")
         for warning in found.warnings:
             _say(f"warning: {warning}")
+        if fail_if_worse and found.gate_is_blind():
+            _say(
+                "warning: an infinite difference in cross-entropy has no test, so --fail-if-worse lets it "
+                "pass; judge it by --measure squared_error, or name a --clip EPS"
+            )
         _print(found, format, show)
         if (fail_if_worse and found.last_is_worse()) or (fail_unless_as_good and not found.last_is_as_good()):
             raise typer.Exit(_GATE)
@@ -225,7 +233,7 @@ def _sentences() -> Iterator[None]:
 
 
 def _say(sentence: str) -> None:
-    typer.echo(sentence, err=True)
+    typer.echo(visible(sentence), err=True)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ the business of `report`, which is imported only inside the methods that show it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +34,7 @@ class Comparison:
     baseline : the class frequencies of these labels, given to every example.
     label_entropy : for soft labels the mean entropy of the labels, in nats: the part of every
         cross-entropy that no model can remove; None for hard labels.
-    slices : the same measures by true class (up to 200 classes), and by the values of `CompareOptions.by`.
+    slices : the same by true class (up to 200 classes), and by the values of `CompareOptions.by`.
     sample : how many examples, or clusters of them, the intervals and tests rest on.
     outcome, verdict : of the whole; the outcome is None for one model alone.
     warnings : what looks wrong in the input.
@@ -83,6 +84,11 @@ class Comparison:
         """Whether the last model is worse than the first, by the leading measure and beyond the margin."""
         pair = self._first_and_last()
         return pair.outcome == "worse" and pair.worse == pair.b
+
+    def gate_is_blind(self) -> bool:
+        """Whether the last model's cross-entropy alone is infinite, so that nothing can be tested."""
+        pair = self._first_and_last()
+        return self.options.measure == "cross_entropy" and pair.cross_entropy.difference == math.inf
 
     def last_is_as_good(self) -> bool:
         """Whether the last model costs less than the margin more than the first, interval and all."""

@@ -107,8 +107,10 @@ class PairCounts:
         most: int,
     ) -> PairCounts:
         part, d = differences.part, differences.cross_entropy
-        a, b = differences.a_infinite, differences.b_infinite
-        weighted = d if weights is None else weights * d
+        a, b, weighted = differences.a_infinite, differences.b_infinite, d
+        if weights is not None:
+            counting = weights > 0
+            a, b, weighted = a & counting, b & counting, np.where(counting, d, 0.0) * weights
         infinite = [np.bincount(part[rows], minlength=len(PARTS)) for rows in (a & ~b, b & ~a, a & b)]
         return cls(
             np.bincount(part, minlength=len(PARTS)),

@@ -6,6 +6,8 @@ No estimates: `comparison` reads what is kept here.
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -87,5 +89,7 @@ class LargestSizes:
 
     def fewest_reaching(self, goal: float) -> int | None:
         """How many of the sizes, largest first, add up to ``goal``; None if all that are kept do not."""
-        reached = np.cumsum(np.sort(np.concatenate(self.parts))[::-1][:LARGEST]) >= goal
-        return int(np.argmax(reached)) + 1 if reached.any() else None
+        sizes = np.sort(np.concatenate(self.parts))[::-1][:LARGEST]
+        # sums are exact, so that the order of equal sizes, or of their rounding errors, decides nothing
+        fewest = bisect_left(range(len(sizes)), True, key=lambda most: math.fsum(sizes[: most + 1]) >= goal)
+        return fewest + 1 if fewest < len(sizes) else None

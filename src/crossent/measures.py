@@ -18,10 +18,12 @@ from crossent.predictions import Kind
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_UNIT = 2.0**-52
+
 
 @dataclass(frozen=True)
 class ExampleLosses:
-    """One model's losses on the rows of a block.
+    """One model's losses on the rows of a block, known to 4 units in the last place and ``resolution``.
 
     ``predicted`` is the first largest output, ``top`` its probability, ``tied`` tells where it was not
     alone, ``zero`` where the label had probability 0, also if that was clipped.
@@ -34,19 +36,26 @@ class ExampleLosses:
     zero: NDArray[np.bool_]
     squared_error: Floats
     cross_entropy: Floats
+    resolution: float
 
     def minus(self, other: ExampleLosses) -> Differences:
-        """What this model, b, costs more than the other one, a."""
-        with np.errstate(invalid="ignore"):  # infinite in both: nan, which nothing counts as a difference
-            cross_entropy = self.cross_entropy - other.cross_entropy
+        """What this model, b, costs more than the other one, a; what only rounding tells apart is 0."""
+        resolution = self.resolution + other.resolution
         return Differences(
             other.wrong + 2 * self.wrong,
             self.wrong.astype(np.float64) - other.wrong,
-            self.squared_error - other.squared_error,
-            cross_entropy,
+            _known_difference(self.squared_error, other.squared_error, resolution),
+            _known_difference(self.cross_entropy, other.cross_entropy, resolution),
             np.isinf(other.cross_entropy),
             np.isinf(self.cross_entropy),
         )
+
+
+def _known_difference(b: Floats, a: Floats, resolution: float) -> Floats:
+    with np.errstate(invalid="ignore"):  # infinite in both: nan, which nothing counts as a difference
+        difference = b - a
+        unknown = np.abs(difference) <= 8 * _UNIT * np.maximum(a, b) + resolution
+    return np.where(unknown & np.isfinite(difference), 0.0, difference)
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,9 @@ def example_losses(
         cross_entropy = _clipped(cross_entropy, outputs, labels, kind, clip)
     wrong = predicted != label_of(labels)
     top = top_probability(outputs, kind)
-    return ExampleLosses(predicted, top, tied, wrong, zero, squared_error, cross_entropy)
+    # a stored probability is rounded itself, so a loss near 0 is known to that much only
+    resolution = 4 * _UNIT if kind == "probs" else 0.0
+    return ExampleLosses(predicted, top, tied, wrong, zero, squared_error, cross_entropy, resolution)
 
 
 def _clipped(
@@ -112,11 +123,6 @@ def label_of(labels: Ints | Floats) -> Ints:
 def probs_of(outputs: Floats, kind: Kind) -> Floats:
     """Probabilities from outputs of either kind."""
     return reference.softmax(outputs) if kind == "logits" else outputs
-
-
-def finite(values: Floats) -> Floats:
-    """The finite ones among the values."""
-    return values[np.isfinite(values)]
 
 
 def top_probability(outputs: Floats, kind: Kind) -> Floats:

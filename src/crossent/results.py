@@ -32,6 +32,8 @@ from crossent.wording import MEASURES, Measure
 
 Outcome = Literal["worse", "equal", "undecided"]
 MORE_THAN_KEPT = f"more than {LARGEST:,}"
+_HALF_SLACK = 2.0**-40
+"""What the rounding of the gap may cost: contributions that make just half of it count as half."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,10 @@ class FiniteDifference:
 class Pair:
     """Two models on the same examples; differences are b - a.
 
-    ``worse`` names the model that the outcome 'worse' speaks of. ``half_of_gap`` is the smallest number
-    of examples that make half of the gap, or the words 'more than 65,536'. ``temperature`` is what one
-    temperature each would remove of the gap.
+    ``worse`` names the model that the outcome 'worse' speaks of; ``identical``: no example that counts
+    differs by the leading measure. ``half_of_gap`` is the smallest number of examples that make half of
+    the gap, or the words 'more than 65,536'. ``temperature`` is what one temperature each would remove of
+    the gap. The verdict is ``description``, of these examples, and ``beyond``.
     """
 
     a: str
@@ -112,7 +115,10 @@ class Pair:
     temperature: TemperatureGap | None
     outcome: Outcome
     worse: str | None
+    identical: bool
     verdict: str
+    description: str
+    beyond: str
     a_worse: tuple[Example, ...]
     b_worse: tuple[Example, ...]
 
@@ -172,7 +178,7 @@ def baseline_of(totals: Totals) -> Baseline:
     given = totals.frequencies[totals.frequencies > 0]
     return Baseline(
         totals.always_wrong,
-        1 - totals.always_right,
+        1 - totals.always_right if totals.weighted else totals.always_wrong / totals.examples,
         totals.whole.label_squares.mean - float((totals.frequencies**2).sum()),
         float(-(given * np.log(given)).sum()) + 0.0,
     )
@@ -180,11 +186,11 @@ def baseline_of(totals: Totals) -> Baseline:
 
 def slices_of(totals: Totals, confidence: float) -> tuple[Slice, ...]:
     """The records of the true classes, in their order, then of the values of the column, in theirs."""
-    classes = [name for name in totals.rule.classes if name in totals.by_class]
-    slices = [_slice("class", name, totals.by_class[name], totals, confidence) for name in classes]
-    return tuple(
-        slices + [_slice("column", name, of, totals, confidence) for name, of in totals.by_value.items()]
-    )
+    by_class = [(name, totals.by_class[name]) for name in totals.rule.classes if name in totals.by_class]
+    both: list[tuple[SliceOf, str, MeasureSeries]] = [("class", *one) for one in by_class]
+    both += [("column", *one) for one in totals.by_value.items()]
+    # a slice whose rows all have weight 0 has nothing to say
+    return tuple(_slice(*one, totals, confidence) for one in both if one[2].label_entropy.count)
 
 
 def _slice(of: SliceOf, value: str, series: MeasureSeries, totals: Totals, confidence: float) -> Slice:
@@ -247,7 +253,10 @@ def _pair(totals: Totals, place: int, models: Sequence[Model], confidence: float
         temperature=temperature_gap(a.temperature, b.temperature),
         outcome="undecided",
         worse=None,
+        identical=False,
         verdict="",
+        description="",
+        beyond="",
         a_worse=counts.a_worse.examples,
         b_worse=counts.b_worse.examples,
     )
@@ -282,5 +291,5 @@ def half_of_gap(totals: Totals, place: int) -> int | str | None:
     if gap == 0:
         return None
     sizes = totals.pairs[place].b_sizes if gap > 0 else totals.pairs[place].a_sizes
-    found = sizes.fewest_reaching(abs(gap) / 2)
+    found = sizes.fewest_reaching(abs(gap) / 2 * (1 - _HALF_SLACK))
     return MORE_THAN_KEPT if found is None else found

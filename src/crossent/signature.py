@@ -57,12 +57,12 @@ class Signature:
             f"k:{self.classes}",
             f"kind:{self.kind}",
             f"pair:{self.paired_by}",
-            f"conf:{self.confidence:g}",
+            f"conf:{self.confidence!r}",
         ]
         if self.measure != "cross_entropy":
             parts.append(f"measure:{self.measure}")
         if self.margin is not None:
-            parts.append(f"margin:{self.margin:g}")
+            parts.append(f"margin:{self.margin!r}")
         if self.clip is not None:
             parts.append(f"clip:{self.clip!r}")
         for name in ("weight", "cluster", "by"):

@@ -20,7 +20,7 @@ from crossent import lint, reference
 from crossent.counts import PARTS, ModelCounts, PairCounts
 from crossent.errors import PredictionsError
 from crossent.extremes import Example, Output
-from crossent.measures import ExampleLosses, example_losses, finite, label_of, probs_of
+from crossent.measures import ExampleLosses, example_losses, label_of, probs_of
 from crossent.moments import Series
 from crossent.predictions import Block, ModelSource, rows_per_block
 from crossent.reliability import Reliability
@@ -243,8 +243,9 @@ def tally_block(block: Block, rule: Rule) -> Tally:
     for place, (a, b) in enumerate(rule.pairs):
         differences = losses[b].minus(losses[a])
         d, known = differences.cross_entropy, np.isfinite(differences.cross_entropy)
+        weighted = np.where(known, d, 0.0) * rows
         series += [differences.wrong, differences.squared_error, d]
-        gap[place] = [finite((rows * d)[differences.part == part]).sum() for part in range(len(PARTS))]
+        gap[place] = [weighted[known & (differences.part == part)].sum() for part in range(len(PARTS))]
         gap_weight[place] = rows[known].sum()
         pairs.append(
             PairCounts.of(differences, weights, lambda row: _example(block, rule, losses, row), rule.top)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from typing import Literal
+from unicodedata import category
 
 Kind = Literal["logits", "probs"]
 LabelIs = Literal["name", "index"]
@@ -20,6 +21,8 @@ NAMES: dict[Measure, str] = {
     "cross_entropy": "cross-entropy",
 }
 _MOST_DECIMALS = 8
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp")
+_JOINERS = "\u200c\u200d"  # of letters and of emoji
 
 
 def count(number: int, noun: str) -> str:
@@ -38,6 +41,16 @@ def shortened(text: str, width: int) -> str:
         return text
     tail = (width - 1) // 2
     return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def visible(text: str) -> str:
+    """The text with control and direction characters spelled out: names may hold anything."""
+    return "".join(
+        char.encode("unicode_escape").decode()
+        if category(char) in ("Cc", "Cf", "Zl", "Zp") and char not in _JOINERS
+        else char
+        for char in text
+    )
 
 
 def decimals(values: Iterable[float | None], half_widths: Iterable[float] = ()) -> int:

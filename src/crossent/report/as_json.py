@@ -57,6 +57,7 @@ def _model(model: Model, classes: tuple[str, ...]) -> dict[str, Any]:
 
 def _pair(pair: Pair, comparison: Comparison) -> dict[str, Any]:
     fields = dataclasses.asdict(pair)
+    del fields["description"], fields["beyond"]  # the verdict holds both
     for side in ("a_worse", "b_worse"):
         fields[side] = [_example(example, pair, comparison) for example in getattr(pair, side)]
     return fields

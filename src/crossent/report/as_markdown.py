@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 
 from crossent.comparison import Comparison
-from crossent.report.cells import after_temperature, difference_lines, header, measure_rows, notes, parts
+from crossent.report.cells import (
+    after_temperature,
+    difference_lines,
+    half_of_gap,
+    header,
+    measure_rows,
+    notes,
+    parts,
+)
+from crossent.wording import visible
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~])")
 
@@ -16,7 +25,7 @@ def as_markdown(comparison: Comparison) -> str:
     blocks += [f"- {_escaped(note)}" for note in notes(comparison)]
     lines = difference_lines(comparison)
     if len(comparison.pairs) == 1:
-        gap = (cell(comparison.pairs[0], comparison) for cell in (parts, after_temperature))
+        gap = (cell(comparison.pairs[0], comparison) for cell in (parts, half_of_gap, after_temperature))
         lines += [f"cross-entropy: {line}" for line in gap if line]
     blocks.append("\n".join(f"- {_escaped(' '.join(line.split()))}" for line in lines if line))
     blocks += [f"> {_escaped(warning)}" for warning in comparison.warnings]
@@ -34,4 +43,4 @@ def _table(comparison: Comparison) -> str:
 
 def _escaped(text: str) -> str:
     """The text as text: names may hold anything, also Markdown and HTML."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split("\n")))
+    return _SPECIAL.sub(r"\\\1", visible(text))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from crossent.comparison import Comparison
+from crossent.description import half_widths
 from crossent.report.cells import (
     after_temperature,
     difference_lines,
@@ -18,8 +19,8 @@ from crossent.report.cells import (
     parts,
     short,
 )
-from crossent.verdict import beyond, description, half_widths, interval
-from crossent.wording import decimals, number, shortened
+from crossent.verdict import interval
+from crossent.wording import decimals, number, shortened, visible
 
 _GAP = 4
 _WRONG_WIDTH = 16
@@ -33,7 +34,7 @@ def as_text(comparison: Comparison, *, show: bool = False) -> str:
     if show and comparison.shown:
         blocks.append(_examples(comparison))
     blocks += [_verdict(comparison), _slices(comparison), [str(comparison.signature)]]
-    return "\n\n".join("\n".join(block) for block in blocks if block)
+    return "\n\n".join("\n".join(map(visible, block)) for block in blocks if block)
 
 
 def _table(comparison: Comparison) -> list[str]:
@@ -67,12 +68,12 @@ def _verdict(comparison: Comparison) -> list[str]:
     differences = difference_lines(comparison)
     if len(comparison.pairs) != 1:
         return [comparison.verdict, *differences]
-    (pair,), examples = comparison.pairs, comparison.example_count
-    lines = [" ".join(description(pair, comparison.models, examples, comparison.options.measure))]
+    (pair,) = comparison.pairs
+    lines = [pair.description]
     if comparison.options.measure != "squared_error":  # the sentence above speaks of the cross-entropy
         gap = (cell(pair, comparison) for cell in (parts, half_of_gap, after_temperature))
         lines += [f"  {line}" for line in gap if line]
-    return lines + (differences or [beyond(pair, comparison.sample, comparison.options)])
+    return lines + (differences or [pair.beyond])
 
 
 def _slices(comparison: Comparison) -> list[str]:

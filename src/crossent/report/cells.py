@@ -7,18 +7,10 @@ from dataclasses import dataclass
 
 from crossent.comparison import Comparison
 from crossent.counts import PARTS
+from crossent.description import half_widths, pair_decimals, zero_probability
 from crossent.results import Model, Pair
 from crossent.statistics import FEWEST, Estimate
-from crossent.verdict import (
-    FEW_DECIDE,
-    detectable,
-    few,
-    half_widths,
-    identical,
-    interval,
-    pair_decimals,
-    tested,
-)
+from crossent.verdict import FEW_DECIDE, detectable, few, interval, tested
 from crossent.wording import MEASURES, NAMES, Measure, count, decimals, number, shortened, signed
 
 BASELINE = "always the same"
@@ -111,7 +103,10 @@ def notes(comparison: Comparison) -> list[str]:
             f"the labels are distributions: {number(comparison.label_entropy, 4)} of each cross-entropy "
             "is their own entropy, which no model can remove"
         )
-    if any(model.by(measure).few_decide for model in comparison.models.values() for measure in MEASURES):
+    intervals = comparison.sample.units >= FEWEST
+    if intervals and any(
+        model.by(measure).few_decide for model in comparison.models.values() for measure in MEASURES
+    ):
         lines.append(f"* {FEW_DECIDE}")
     return [line for line in lines if line]
 
@@ -120,11 +115,14 @@ def _zero_note(model: Model, comparison: Comparison) -> str:
     if not model.zero_probability_examples:
         return ""
     zeros = count(model.zero_probability_examples, "example")
-    note = f"{short(model.name)}: probability 0 for the right class on {zeros}"
+    what = zero_probability(soft=comparison.label_entropy is not None)
+    note = f"{short(model.name)} gave {what} on {zeros}"
     if comparison.options.clip is not None:
         return note
     finite = model.finite
-    if finite is None or not finite.examples:
+    if finite is None:  # clipped, or on examples of weight 0
+        return note
+    if not finite.examples:
         return f"{note}: cross-entropy inf"
     found = finite.cross_entropy
     places = decimals([found.value], half_widths([found]))
@@ -199,6 +197,8 @@ def _difference(pair: Pair, measure: Measure) -> str:
         return text
     exact = pair.cross_entropy.difference
     infinite = "inf in both" if exact is None else signed(exact, places)
+    if not pair.finite.examples:
+        return infinite
     return f"{infinite}, over the other {pair.finite.examples:,} {text}"
 
 
@@ -209,5 +209,5 @@ def _outcome(pair: Pair, measure: Measure, comparison: Comparison) -> str:
         return f" · {pair.worse} is worse"
     if pair.outcome == "equal":
         margin = comparison.options.margin
-        return " · equal" if identical(pair, measure) else f" · equal within {margin:g}"
+        return " · equal" if pair.identical else f" · equal within {margin!r}"
     return f" · undecided: {detectable(pair, comparison.sample, comparison.options)}"
