@@ -124,9 +124,7 @@ def compare(
     ] = None,
     memory: Annotated[
         str,
-        typer.Option(
-            metavar="SIZE", help="Memory that joining ids in another order may take; beyond it, disk."
-        ),
+        typer.Option(metavar="SIZE", help="Memory that joining ids may take; beyond it, disk."),
     ] = "500MB",
 ) -> None:
     """Which of several models is more wrong, and is the difference real?"""

@@ -19,10 +19,10 @@ import numpy as np
 
 import crossent
 from crossent.arrays import Array
+from crossent.description import pair_decimals
 from crossent.digits import CLASSES, HIDDEN, Digits, Network, Parts, parts
 from crossent.report.as_text import as_text
 from crossent.report.progress import progress_bar
-from crossent.description import pair_decimals
 from crossent.wording import count, number
 
 # The names of the three networks, and of their files
