@@ -98,7 +98,7 @@ def notes(comparison: Comparison) -> list[str]:
         lines.append(
             f"a label's probability below {clip!r} costs as much as {clip!r}: {-math.log(clip):.4g} nats"
         )
-    if comparison.label_entropy is not None:
+    if comparison.label_entropy:
         lines.append(
             f"the labels are distributions: {number(comparison.label_entropy, 4)} of each cross-entropy "
             "is their own entropy, which no model can remove"
