@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,29 +17,46 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 LARGEST = 65_536
+LIKELY = 5
 _MOST_PARTS = 64
 
 
 @dataclass(frozen=True)
 class Output:
-    """What one model said of one example, and what it cost; ``probs`` only where all of it is shown."""
+    """What one model said of one example, and what it cost.
+
+    ``probs`` only where all of it is shown; ``likely`` are those of the example's ``likely`` classes.
+    """
 
     predicted: int
     of_label: float
     cross_entropy: float
     squared_error: float
     probs: tuple[float, ...] | None = None
+    likely: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Example:
-    """One example: its row from 0, its id, its label (the first largest p), and each model's output."""
+    """One example: its row from 0, its id, its label (the first largest p), and each model's output.
+
+    ``likely`` are the label and each model's `LIKELY` most probable classes, in the order of the classes.
+    """
 
     row: int
     id: str | None
     label: int
     outputs: tuple[Output, ...]
     label_probs: tuple[float, ...] | None = None
+    likely: tuple[int, ...] = ()
+
+
+def likely_classes(probs: Sequence[Floats], label: int) -> tuple[int, ...]:
+    """The label and the `LIKELY` most probable classes of each model; of equal ones the first."""
+    chosen = {label}
+    for q in probs:
+        chosen.update(largest_rows(q, LIKELY).tolist())
+    return tuple(sorted(chosen))
 
 
 @dataclass(frozen=True)

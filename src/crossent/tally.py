@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from hashlib import blake2b
 from itertools import combinations
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from crossent import lint, reference
 from crossent.counts import PARTS, ModelCounts, PairCounts
 from crossent.errors import PredictionsError
-from crossent.extremes import Example, Output
+from crossent.extremes import Example, Output, likely_classes
 from crossent.measures import ExampleLosses, example_losses, label_of, probs_of
 from crossent.moments import Series
 from crossent.predictions import Block, ModelSource, rows_per_block
@@ -239,6 +240,7 @@ def tally_block(block: Block, rule: Rule) -> Tally:
     label, weights = label_of(block.labels), block.weights
     rows = np.ones(len(label)) if weights is None else weights
     series = [values for one in losses for values in (one.wrong, one.squared_error, one.cross_entropy)]
+    describe = cache(partial(_example, block, rule, losses))  # of many pairs, several name the same rows
     pairs, gap, gap_weight = [], np.zeros((len(rule.pairs), len(PARTS))), np.zeros(len(rule.pairs))
     for place, (a, b) in enumerate(rule.pairs):
         differences = losses[b].minus(losses[a])
@@ -247,9 +249,7 @@ def tally_block(block: Block, rule: Rule) -> Tally:
         series += [differences.wrong, differences.squared_error, d]
         gap[place] = [weighted[known & (differences.part == part)].sum() for part in range(len(PARTS))]
         gap_weight[place] = rows[known].sum()
-        pairs.append(
-            PairCounts.of(differences, weights, lambda row: _example(block, rule, losses, row), rule.top)
-        )
+        pairs.append(PairCounts.of(differences, weights, describe, rule.top))
     stacked = np.array([*series, *_label_series(block.labels)], np.float64)
     reliability = [Reliability.of(one.top, ~one.wrong) for one in losses]
     by_class = {}
@@ -320,22 +320,26 @@ def _example(
 ) -> Example:
     p = block.labels[row]
     label = int(np.argmax(p)) if p.ndim else int(p)
-    outputs = []
-    for q, model, one in zip(block.outputs, rule.models, losses, strict=True):
-        probs = probs_of(q[row : row + 1], model.kind)[0]
-        outputs.append(
-            Output(
-                int(one.predicted[row]),
-                float(probs[label]),
-                float(one.cross_entropy[row]),
-                float(one.squared_error[row]),
-                tuple(probs.tolist()) if whole else None,
-            )
+    said = [
+        probs_of(q[row : row + 1], model.kind)[0]
+        for q, model in zip(block.outputs, rule.models, strict=True)
+    ]
+    likely = likely_classes(said, label)
+    outputs = tuple(
+        Output(
+            int(one.predicted[row]),
+            float(probs[label]),
+            float(one.cross_entropy[row]),
+            float(one.squared_error[row]),
+            tuple(probs.tolist()) if whole else None,
+            tuple(probs[list(likely)].tolist()),
         )
+        for probs, one in zip(said, losses, strict=True)
+    )
     given = tuple(p.tolist()) if whole and p.ndim else None
     first = block.index * rows_per_block(len(rule.classes))
     name = None if block.ids is None else block.ids[row].as_py()
-    return Example(first + row, name, label, tuple(outputs), given)
+    return Example(first + row, name, label, outputs, given, likely)
 
 
 def _ids_digest(block: Block) -> bytes:
