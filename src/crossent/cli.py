@@ -109,6 +109,13 @@ def compare(
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the comparison as JSON too.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the comparison as one HTML page too.")
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Images for the report; ids are paths below this folder."),
+    ] = None,
     fail_if_worse: Annotated[
         bool, typer.Option("--fail-if-worse", help="Exit 3 if the last model is worse than the first.")
     ] = False,
@@ -150,8 +157,11 @@ def compare(
             memory=_size(memory),
             input_format=input_format,
         )
-        if json is not None:
-            check_place(json)  # before the work is done
+        if images is not None and report is None:
+            raise OptionError("--images is for the report: add --report FILE")
+        for place in (json, report):
+            if place is not None:
+                check_place(place)  # before the work is done
         from crossent.comparison import compare_predictions, opened
         from crossent.report.progress import progress_bar
 
@@ -162,6 +172,8 @@ def compare(
         if json is not None:
             with written(json) as file:
                 file.write(found.to_json().encode() + b"\n")
+        if report is not None:
+            found.to_html(report, images=images)
         for warning in found.warnings:
             _say(f"warning: {warning}")
         if fail_if_worse and found.gate_is_blind():

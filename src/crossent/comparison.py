@@ -7,8 +7,10 @@ the business of `report`, which is imported only inside the methods that show it
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from crossent import lint, verdict
@@ -16,6 +18,7 @@ from crossent.engines import tally_on_threads
 from crossent.errors import MissingExtraError, OptionError
 from crossent.estimates import Slice
 from crossent.extremes import Example
+from crossent.files import written
 from crossent.options import CompareOptions
 from crossent.predictions import Columns, Kind, Predictions, open_sources
 from crossent.results import Baseline, Model, Outcome, Pair, baseline_of, model_of, pairs_of, slices_of
@@ -109,6 +112,27 @@ class Comparison:
         from crossent.report.as_json import as_json
 
         return as_json(self)
+
+    def to_html(self, path: str | os.PathLike[str] | None = None, *, images: str | os.PathLike[str] | None = None) -> str:
+        """The comparison as one HTML page without scripts, and written to ``path`` if there is one.
+
+        Parameters
+        ----------
+        path : file to write; optional
+        images : folder of the images; ids, or paths in a column `image`, are found below it; optional
+
+        Raises
+        ------
+        OSError
+            If the page cannot be written; nothing is left behind.
+        """
+        from crossent.report.as_html import as_html
+
+        page = as_html(self, images=None if images is None else Path(images))
+        if path is not None:
+            with written(Path(path)) as file:
+                file.write(page.encode())
+        return page
 
     def to_frame(self) -> Any:
         """A pandas frame with one row per model or pair and measure.

@@ -1,0 +1,60 @@
+"""A comparison as one HTML page that opens anywhere: no script, nothing fetched, the same bytes every time.
+
+What the page says comes from the rooms that say it for every format; here it is put in order.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from crossent.comparison import Comparison
+from crossent.report.cells import header
+from crossent.report.charts.svg import MODELS, Drawer
+from crossent.report.page import sections
+from crossent.wording import count, listing, shortened, visible
+
+_NAMED = 3
+
+
+def as_html(comparison: Comparison, *, images: Path | None = None) -> str:
+    """The whole page; ``images`` is the folder below which ids, or paths in a column `image`, are found."""
+    return _environment().get_template("page.html.j2").render(
+        title=_title(comparison),
+        header=header(comparison),
+        comparison=comparison,
+        sections=sections(comparison, Drawer(), images),
+        colours=MODELS,
+        css=Markup(_asset("page.css")),
+    )
+
+
+def _title(comparison: Comparison) -> str:
+    names = [shortened(name, 40) for name in comparison.models]
+    if len(names) > _NAMED:
+        return f"{count(len(names), 'model')} compared"
+    return f"{listing(names)}{' compared' if len(names) > 1 else ''}"
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("crossent.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_seen,
+    )
+
+
+def _seen(value: Any) -> Any:
+    """Text as it may be shown: with its control characters spelled out."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _asset(name: str) -> str:
+    return (files("crossent.report") / "templates" / name).read_text(encoding="utf-8")

@@ -1,0 +1,20 @@
+"""The parts of the page, in the order in which it is read; each is a room of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crossent.comparison import Comparison
+from crossent.report.charts.svg import Drawer
+from crossent.report.page import models
+from crossent.report.page.tables import Section
+
+
+def sections(comparison: Comparison, drawer: Drawer, images: Path | None) -> list[Section]:
+    """Every part that has something to say."""
+    found = [
+        models.qualified(comparison),
+        models.measures(comparison, drawer),
+        models.differences(comparison, drawer),
+    ]
+    return [section for section in found if section is not None]

@@ -1,0 +1,169 @@
+"""What qualifies the verdict, the table of the measures, the paired differences and the parts of the gap."""
+
+from __future__ import annotations
+
+from crossent.comparison import Comparison
+from crossent.counts import PARTS
+from crossent.description import half_widths, pair_decimals
+from crossent.report.cells import (
+    BASELINE,
+    after_temperature,
+    half_of_gap,
+    measure_rows,
+    notes,
+    parts,
+    short,
+)
+from crossent.report.charts import models as charts
+from crossent.report.charts.svg import Drawer
+from crossent.report.page.tables import Cell, Figure, Section, Table, columns
+from crossent.results import Pair
+from crossent.statistics import FEWEST
+from crossent.verdict import detectable, few, interval, tested
+from crossent.wording import MEASURES, NAMES, Measure, count, decimals, signed
+
+WHERE = {
+    "both_right": "both are right",
+    "only_a_wrong": "only {a} is wrong",
+    "only_b_wrong": "only {b} is wrong",
+    "both_wrong": "both are wrong",
+}
+
+
+def qualified(comparison: Comparison) -> Section | None:
+    """What must be known before the numbers are believed."""
+    points = list(notes(comparison))
+    if comparison.sample.units < FEWEST:
+        points.append(
+            f"{comparison.sample} {'is' if comparison.sample.units == 1 else 'are'} fewer than {FEWEST}: "
+            "no intervals but those of the mistakes, and no tests"
+        )
+    points += comparison.warnings
+    return Section("before", "Before you believe it", points=tuple(points)) if points else None
+
+
+def measures(comparison: Comparison, drawer: Drawer) -> Section:
+    """The table of all models, and each measure as dots and whiskers."""
+    head = ("model", "wrong", "classification error", "squared error", "cross-entropy", "typical q of the label")
+    models, base = list(comparison.models.values()), comparison.baseline
+    rows = []
+    for place, row in enumerate(measure_rows(comparison)):
+        wrong, _, error = row.wrong.strip().partition("   ")
+        of = models[place] if place < len(models) else base
+        values = [getattr(of, measure) for measure in MEASURES]
+        numbers = [value if isinstance(value, float) else value.value for value in values]
+        texts = [error, row.squared_error, row.cross_entropy]
+        cells = [Cell(row.name, model=place if place < len(models) else None), Cell(wrong, of.wrong)]
+        cells += [_split(text, value) for text, value in zip(texts, numbers, strict=True)]
+        rows.append((*cells, Cell(row.typical, of.typical_probability)))
+    table = Table(
+        "Each model's mean over the examples, and its interval; smaller is better",
+        head,
+        tuple(rows),
+        numeric=columns(1, 2, 3, 4, 5),
+        faint=frozenset({len(rows) - 1}),
+    )
+    figures = []
+    for measure in MEASURES:
+        found = [model.by(measure) for model in models]
+        places = decimals([one.value for one in found], half_widths(found))
+        svg = charts.measure_chart(comparison, measure, drawer, places)
+        figures.append(Figure(NAMES[measure], "", svg))
+    paragraphs = (
+        "Squared error is the sum over the classes of (p − q)², between 0 and 2; cross-entropy is in nats. "
+        f"'{BASELINE}' is no model: it gives every example the frequencies of the classes.",
+    )
+    confidence = f"{100 * comparison.options.confidence:g} %"
+    if comparison.sample.units >= FEWEST:
+        methods = sorted({model.by(measure).method for model in models for measure in MEASURES})
+        names = {"wilson": "Wilson's", "t": "Student's t"}
+        kinds = " and ".join(names[method] for method in reversed(methods) if method in names)
+        paragraphs += (f"Whiskers and brackets are {kinds} intervals at {confidence}.",)
+    return Section("measures", "The measures", paragraphs, tables=(table,), figures=tuple(figures))
+
+
+def _split(text: str, value: float) -> Cell:
+    shown, bracket, rest = text.strip().partition(" [")
+    return Cell(shown, value, f"[{rest.strip()}" if bracket else "")
+
+
+def differences(comparison: Comparison, drawer: Drawer) -> Section | None:
+    """Every pair's differences with interval and test, and what the gap in cross-entropy is made of."""
+    if not comparison.pairs:
+        return None
+    order = list(comparison.models)
+    rows = []
+    for pair in comparison.pairs:
+        for measure in MEASURES:
+            found = pair.by(measure)
+            places = decimals([found.difference], half_widths([found]))
+            exact = getattr(pair, measure).difference
+            cell = _split(interval(found, places), found.difference or 0.0)
+            if measure == "cross_entropy" and pair.finite is not None:
+                infinite = "inf in both" if exact is None else signed(exact, places)
+                cell = Cell(infinite, exact, f"over the other {pair.finite.examples:,} {interval(found, places)}")
+            outcome = _outcome(pair, measure, comparison)
+            name = f"{short(pair.b)} − {short(pair.a)}"
+            rows.append(
+                (
+                    Cell(name, model=order.index(pair.b)),
+                    Cell(NAMES[measure]),
+                    cell,
+                    Cell(f"{tested(found)}{few(found)}" if found.p_value is not None else "–", found.p_value),
+                    Cell(outcome),
+                )
+            )
+    table = Table(
+        "The later model's mean minus the earlier one's: above 0 the later one is worse",
+        ("pair", "measure", "difference", "test", "outcome"),
+        tuple(rows),
+        numeric=columns(2),
+    )
+    figures = [
+        Figure(f"Difference in {NAMES[measure]}", "", charts.difference_chart(comparison, measure, drawer))
+        for measure in MEASURES
+        if any(pair.by(measure).difference is not None for pair in comparison.pairs)
+    ]
+    figures += [_parts(pair, comparison, drawer) for pair in charts.drawn_pairs(comparison)]
+    return Section("difference", "The difference", (), tables=(table,), figures=tuple(figures))
+
+
+def _outcome(pair: Pair, measure: Measure, comparison: Comparison) -> str:
+    if measure != comparison.options.measure:
+        return ""
+    if pair.outcome == "worse":
+        return f"{pair.worse} is worse"
+    if pair.outcome == "undecided" and comparison.sample.units >= FEWEST:
+        return f"undecided: {detectable(pair, comparison.sample, comparison.options)}"
+    return pair.outcome
+
+
+def _parts(pair: Pair, comparison: Comparison, drawer: Drawer) -> Figure:
+    over = pair.finite or pair
+    places = pair_decimals(pair, comparison.models, "cross_entropy")
+    rows = tuple(
+        (
+            Cell(WHERE[name].format(a=short(pair.a), b=short(pair.b))),
+            Cell(f"{over.gap[name].examples:,}", over.gap[name].examples),
+            Cell(signed(over.gap[name].contribution, places), over.gap[name].contribution),
+        )
+        for name in PARTS
+    )
+    table = Table(
+        f"What makes up the gap in cross-entropy, {short(pair.b)} − {short(pair.a)}",
+        ("where", "examples", "contribution"),
+        rows,
+        numeric=columns(1, 2),
+    )
+    said = [line for line in (half_of_gap(pair, comparison), after_temperature(pair, comparison)) if line]
+    gap = over.cross_entropy.difference
+    left_out = f", over the {count(pair.finite.examples, 'example')} finite in both" if pair.finite else ""
+    first = f"The four parts add up to the gap of {signed(gap, places)} nats{left_out}"
+    return Figure(
+        f"The parts of the gap, {short(pair.b)} − {short(pair.a)}",
+        "; ".join([first, *said]) + ".",
+        charts.parts_chart(pair, drawer, places),
+        table,
+    )
+
+
