@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from crossent import lint, verdict
+from crossent.drawn import Drawn, drawn_from
 from crossent.engines import tally_on_threads
 from crossent.errors import MissingExtraError, OptionError
 from crossent.estimates import Slice
 from crossent.extremes import Example
 from crossent.files import written
 from crossent.options import CompareOptions
-from crossent.predictions import Columns, Kind, Predictions, open_sources
+from crossent.predictions import Columns, ImageColumn, Kind, ModelSource, Predictions, open_sources
 from crossent.results import Baseline, Model, Outcome, Pair, baseline_of, model_of, pairs_of, slices_of
 from crossent.signature import Signature, signature_of
 from crossent.tally import Rule, Totals
@@ -42,6 +43,9 @@ class Comparison:
     outcome, verdict : of the whole; the outcome is None for one model alone.
     warnings : what looks wrong in the input.
     shown : all examples, where there are at most 20.
+    sources : where each model's predictions were read.
+    drawn : losses of single examples, for charts.
+    images : the column of images, where a source has one; it is read when a report is made.
     """
 
     signature: Signature
@@ -58,6 +62,9 @@ class Comparison:
     verdict: str
     warnings: tuple[str, ...]
     shown: tuple[Example, ...]
+    sources: tuple[ModelSource, ...]
+    drawn: Drawn
+    images: ImageColumn | None
 
     def pair(self, a: str, b: str, /) -> Pair:
         """The pair of two models, in the order in which they were given.
@@ -289,4 +296,7 @@ def estimated(predictions: Predictions, totals: Totals, options: CompareOptions)
             confusions=[model.confusion for model in models.values()],
         ),
         totals.shown,
+        tuple(predictions.models),
+        drawn_from(totals, pairs),
+        predictions.images,
     )

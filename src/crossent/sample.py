@@ -6,6 +6,7 @@ it. Rows without ids are known by their number. What the sample is good for is d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,15 +38,16 @@ def most_rows(classes: int) -> int:
 
 @dataclass(frozen=True)
 class SampledRows:
-    """Examples kept whole: hash, row from 0, label or label distribution, and each model's outputs.
+    """Examples kept whole: hash, row from 0, label or label distribution, each model's outputs and losses.
 
-    Outputs are float32 where that loses nothing.
+    Outputs are float32 where that loses nothing; losses are cross-entropies.
     """
 
     hashes: Hashes
     rows: Ints
     labels: Ints | Floats
     outputs: tuple[NDArray[np.floating[Any]], ...]
+    losses: tuple[Floats, ...] = ()
 
     def __len__(self) -> int:
         return len(self.hashes)
@@ -56,7 +58,8 @@ class SampledRows:
         if within.all():
             return self
         outputs = tuple(q[within] for q in self.outputs)
-        return SampledRows(self.hashes[within], self.rows[within], self.labels[within], outputs)
+        losses = tuple(values[within] for values in self.losses)
+        return SampledRows(self.hashes[within], self.rows[within], self.labels[within], outputs, losses)
 
 
 @dataclass(frozen=True)
@@ -71,13 +74,14 @@ class Sample:
     cut: int = _EVERY_HASH
 
     @classmethod
-    def of(cls, block: Block, classes: int) -> Sample:
-        """All rows of a block, as far as they can belong to the sample."""
+    def of(cls, block: Block, classes: int, losses: Sequence[Floats] = ()) -> Sample:
+        """All rows of a block, with each model's losses, as far as they can belong to the sample."""
         first = block.index * rows_per_block(classes)
         rows = np.arange(first, first + len(block.labels))
         hashes = row_hashes(rows) if block.ids is None else id_hashes(block.ids)
         outputs = tuple(_narrowed(q) for q in block.outputs)
-        return cls(most_rows(classes), (SampledRows(hashes, rows, block.labels, outputs),))._cleared()
+        part = SampledRows(hashes, rows, block.labels, outputs, tuple(losses))
+        return cls(most_rows(classes), (part,))._cleared()
 
     def plus(self, other: Sample) -> Sample:
         parts = [*(part.up_to(other.cut) for part in self.parts), *(p.up_to(self.cut) for p in other.parts)]
@@ -95,11 +99,13 @@ class Sample:
         rows = np.concatenate([part.rows for part in self.parts])
         order = np.lexsort((rows, hashes))[: self.most]
         outputs = zip(*(part.outputs for part in self.parts), strict=True)
+        losses = zip(*(part.losses for part in self.parts), strict=True)
         part = SampledRows(
             hashes[order],
             rows[order],
             np.concatenate([part.labels for part in self.parts])[order],
             tuple(np.concatenate(model)[order] for model in outputs),
+            tuple(np.concatenate(model)[order] for model in losses),
         )
         return Sample(self.most, (part,), int(hashes[order[-1]]) if len(order) == self.most else self.cut)
 

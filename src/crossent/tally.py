@@ -277,7 +277,7 @@ def tally_block(block: Block, rule: Rule) -> Tally:
             for one, bins in zip(losses, reliability, strict=True)
         ],
         pairs,
-        Sample.of(block, len(rule.classes)),
+        Sample.of(block, len(rule.classes), [one.cross_entropy for one in losses]),
         lint.look(block, rule.models),
         tuple(_example(block, rule, losses, row, whole=True) for row in range(len(label))) if whole else (),
         weights is not None,

@@ -5,6 +5,7 @@ Formats, names of columns and models, pairing of rows. What blocks are good for 
 
 from crossent.predictions.block import Block, Kind, ModelSource, Predictions, rows_per_block
 from crossent.predictions.columns import Columns
+from crossent.predictions.images import Image, ImageColumn
 from crossent.predictions.opened import open_sources
 from crossent.predictions.sources import Source
 from crossent.predictions.writer import PredictionsWriter, open_predictions, save_predictions
@@ -12,6 +13,8 @@ from crossent.predictions.writer import PredictionsWriter, open_predictions, sav
 __all__ = [
     "Block",
     "Columns",
+    "Image",
+    "ImageColumn",
     "Kind",
     "ModelSource",
     "Predictions",

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossent.wording import Kind as Kind
+
+if TYPE_CHECKING:
+    from crossent.predictions.images import ImageColumn
 
 
 def rows_per_block(classes: int) -> int:
@@ -83,6 +86,10 @@ class Predictions(Protocol):
     @property
     def rows(self) -> int | None:
         """Number of examples where the sources know it beforehand, for the progress bar."""
+
+    @property
+    def images(self) -> ImageColumn | None:
+        """The column of images, where a source has one."""
 
     def blocks(self) -> Iterator[Block]:
         """Blocks in order; may be called once more for another pass (in-memory and file sources)."""

@@ -90,6 +90,11 @@ def id_column(table: Table, declared: Columns) -> str | None:
     return name
 
 
+def image_column(table: Table) -> str | None:
+    """The column with images, if there is one."""
+    return _named(table, "image", "images", None)
+
+
 def label_columns(table: Table, declared: Columns, *, alone: bool = False) -> LabelColumns | None:
     """The columns with labels, if there are any; ``alone``: the source is there for its labels."""
     name = _named(table, "label", "labels", declared.label)

@@ -28,6 +28,7 @@ from crossent.predictions.columns import (
     label_columns,
     output_columns,
 )
+from crossent.predictions.images import ImageColumn, image_column_of
 from crossent.predictions.labels import LabelReader, label_reader, order_of
 from crossent.predictions.reader import OutputReader, Reader, Rows
 from crossent.predictions.sources import (
@@ -58,6 +59,11 @@ class AlignedSources:
     columns: Columns
     renormalize: bool
     memory: int
+
+    @property
+    def images(self) -> ImageColumn | None:
+        """The column of images, where a source has one."""
+        return image_column_of(self.readers, self.paired_by)
 
     def blocks(self) -> Iterator[Block]:
         """Blocks in order; each call reads the sources again."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from crossent.comparison import Comparison
 from crossent.report.charts.svg import Drawer
-from crossent.report.page import models
+from crossent.report.page import calibration, classes, data, losses, models, training
+from crossent.report.page.gallery import gallery
 from crossent.report.page.tables import Section
 
 
@@ -16,5 +17,13 @@ def sections(comparison: Comparison, drawer: Drawer, images: Path | None) -> lis
         models.qualified(comparison),
         models.measures(comparison, drawer),
         models.differences(comparison, drawer),
+        gallery(comparison, images),
+        classes.by_class(comparison, drawer),
+        classes.by_value(comparison, drawer),
+        losses.losses(comparison, drawer),
+        calibration.calibration(comparison, drawer),
+        classes.confusion(comparison, drawer),
+        training.training(comparison, drawer),
+        data.data(comparison),
     ]
     return [section for section in found if section is not None]

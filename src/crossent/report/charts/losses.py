@@ -1,0 +1,127 @@
+"""The losses of one model against those of another, example by example, or as a density where there are many."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import altair as alt
+import numpy as np
+from numpy.typing import NDArray
+
+from crossent.counts import MORE_WRONG
+from crossent.report.charts.svg import FAINT, INK, MUTED, Drawer, Legible, colour, rows, shape
+
+Floats = NDArray[np.float64]
+
+FEW = 400
+"""Up to this many examples each is a point of its own."""
+
+MARKED = 300
+"""As many of the marked examples are drawn one by one."""
+
+_LOW = 1e-4
+_BINS = 36
+_SIDE = 235
+
+
+def plane(
+    a: Floats, b: Floats, names: tuple[str, str], places: tuple[int, int], half_from: float | None, drawer: Drawer
+) -> str:
+    """Cross-entropies of b over those of a, both on logarithmic axes; above the diagonal b costs more.
+
+    ``half_from`` is the difference from which on the fewest examples make half of the gap.
+    """
+    first, second = Legible.of(names).names
+    finite = np.concatenate([a[np.isfinite(a)], b[np.isfinite(b)]])
+    high = max(1.0, float(finite.max(initial=1.0))) * 1.3
+    x, y = (np.clip(values, _LOW, high) for values in (a, b))
+    scale = alt.Scale(type="log", domain=[_LOW, high], nice=False, clamp=True)
+    ticks = alt.Axis(values=[1e-4, 1e-3, 0.01, 0.1, 1, 10], format="~g", grid=False)
+    across = alt.X("x:Q", title=f"cross-entropy of {first}", scale=scale, axis=ticks)
+    up = alt.Y("y:Q", title=f"cross-entropy of {second}", scale=scale, axis=ticks)
+    layers: list[Any] = [_band(across, up, high)]
+    marked = np.zeros(len(a), bool)
+    if half_from is not None:
+        with np.errstate(invalid="ignore"):
+            difference = b - a
+        marked = difference >= half_from if half_from > 0 else difference <= half_from
+    dense = len(a) > FEW
+    if dense:
+        layers.append(_density(x, y, high, scale))
+    else:
+        points = alt.Chart(rows(_points(x[~marked], y[~marked])))
+        layers.append(
+            points.mark_point(filled=False, color=MUTED, size=22, opacity=0.75, strokeWidth=1).encode(x=across, y=up)
+        )
+    layers.append(_line(0.0, high, across, up).mark_line(color=MUTED, strokeWidth=1))
+    if half_from is not None:
+        worse = places[1] if half_from > 0 else places[0]
+        layers.append(
+            _line(half_from, high, across, up).mark_line(color=colour(worse), strokeDash=[5, 3], strokeWidth=1.5)
+        )
+        chosen = np.flatnonzero(marked)[:MARKED]
+        layers.append(
+            alt.Chart(rows(_points(x[chosen], y[chosen])))
+            .mark_point(filled=not dense, shape=shape(worse), color=colour(worse), size=26, opacity=0.9, strokeWidth=1)
+            .encode(x=across, y=up)
+        )
+    chart = alt.layer(*layers).properties(width=_SIDE, height=_SIDE)
+    above, below = int(np.count_nonzero(b > a)), int(np.count_nonzero(a > b))
+    said = f"{second} costs more on {above:,} of {len(a):,} examples, {first} on {below:,}"
+    extra = f"; {int(marked.sum()):,} examples beyond the dashed line make half of the gap" if marked.any() else ""
+    return drawer.svg(chart, f"Losses of {second} against those of {first}", f"{said}{extra}.")
+
+
+def _points(x: Floats, y: Floats) -> list[dict[str, float]]:
+    return [{"x": float(f"{p:.4g}"), "y": float(f"{q:.4g}")} for p, q in zip(x, y, strict=True)]
+
+
+def _line(difference: float, high: float, across: Any, up: Any) -> Any:
+    """Where b costs ``difference`` more than a."""
+    start = np.geomspace(_LOW, high, 60)
+    x, y = (start, start + difference) if difference >= 0 else (start - difference, start)
+    inside = (x <= high) & (y <= high)
+    return alt.Chart(rows(_points(x[inside], y[inside]))).encode(x=across, y=up)
+
+
+def _band(across: Any, up: Any, high: float) -> Any:
+    """Where the two differ by no more than what counts as about equal."""
+    x = np.geomspace(_LOW, high, 60)
+    data = [
+        {"x": float(f"{p:.4g}"), "y": float(f"{max(_LOW, p - MORE_WRONG):.4g}"), "y2": float(f"{min(high, p + MORE_WRONG):.4g}")}
+        for p in x
+    ]
+    return alt.Chart(rows(data)).mark_area(color=FAINT, opacity=0.22).encode(x=across, y=up, y2="y2:Q")
+
+
+def _density(x: Floats, y: Floats, high: float, scale: Any) -> Any:
+    """Squares the darker the more examples they hold, on a logarithmic scale."""
+    edges = np.geomspace(_LOW, high, _BINS + 1)
+    places = [np.clip(np.searchsorted(edges, values, side="right") - 1, 0, _BINS - 1) for values in (x, y)]
+    counts = np.bincount(places[0] * _BINS + places[1], minlength=_BINS * _BINS)
+    data = []
+    for cell in np.flatnonzero(counts).tolist():
+        i, j = divmod(cell, _BINS)
+        data.append(
+            {
+                "x": float(f"{edges[i]:.4g}"),
+                "x2": float(f"{edges[i + 1]:.4g}"),
+                "y": float(f"{edges[j]:.4g}"),
+                "y2": float(f"{edges[j + 1]:.4g}"),
+                "n": int(counts[cell]),
+            }
+        )
+    most = math.log10(int(counts.max()) + 1)
+    return (
+        alt.Chart(rows(data))
+        .transform_calculate(depth=f"log(datum.n + 1) / LN10 / {most:.6g}")
+        .mark_rect(color=INK, strokeWidth=0)
+        .encode(
+            x=alt.X("x:Q", scale=scale),
+            x2="x2:Q",
+            y=alt.Y("y:Q", scale=scale),
+            y2="y2:Q",
+            fillOpacity=alt.FillOpacity("depth:Q", scale=alt.Scale(domain=[0, 1], range=[0.08, 0.9]), legend=None),
+        )
+    )
