@@ -26,13 +26,13 @@ def reliability(
         "said:Q",
         title=None,
         scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], labels=False, ticks=False, grid=False),
+        axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], labels=False, ticks=False, grid=False),
     )
     y = alt.Y(
         "right:Q",
         title="share that is right",
         scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format="~g"),
+        axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format="~g"),
     )
     diagonal = alt.Chart(rows([{"said": 0, "right": 0}, {"said": 1, "right": 1}]))
     layers: list[Any] = [diagonal.mark_line(color=FAINT, strokeWidth=1).encode(x=x, y=y)]
@@ -48,6 +48,7 @@ def reliability(
     layers.append(
         base.mark_point(filled=True, shape=shape(model), color=colour(model), size=45, opacity=1).encode(x=x, y=y)
     )
+    most = max(one.examples for one in before)
     bars = (
         alt.Chart(rows([{"low": one.low, "high": one.high, "n": one.examples} for one in before if one.examples]))
         .mark_bar(color=colour(model), opacity=0.55, stroke=GRID, strokeWidth=0.5)
@@ -56,10 +57,10 @@ def reliability(
                 "low:Q",
                 title="probability of the prediction",
                 scale=alt.Scale(domain=[0, 1]),
-                axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format="~g", grid=False),
+                axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format="~g", grid=False),
             ),
             x2="high:Q",
-            y=alt.Y("n:Q", title="examples", scale=alt.Scale(type="sqrt"), axis=alt.Axis(tickCount=2, format="~s")),
+            y=alt.Y("n:Q", title="examples", scale=alt.Scale(type="sqrt"), axis=alt.Axis(values=[0, most], format=",d", grid=False)),
             y2=alt.value(48),
         )
         .properties(width=_SIDE, height=48)
@@ -70,7 +71,7 @@ def reliability(
         for one in before
         if one.confidence is not None and one.accuracy is not None
     )
-    return drawer.svg(chart, title, f"{said}.")
+    return drawer.svg(chart, title, f"{said}.", scale=1.4)
 
 
 def _data(bins: Sequence[ReliabilityBin]) -> list[dict[str, Any]]:

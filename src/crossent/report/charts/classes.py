@@ -30,10 +30,10 @@ def dots(
         if value is not None and math.isfinite(value)
     ]
     y = alt.Y("row:N", sort=None, title=None, scale=alt.Scale(domain=list(shown)), axis=alt.Axis(ticks=False))
-    x = alt.X("value:Q", title=axis, scale=alt.Scale(zero=False, nice=True))
+    x = alt.X("value:Q", title=axis, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=4))
     base = alt.Chart(rows(data))
     lines = base.mark_rule(color=GRID, strokeWidth=2).encode(x="min(value):Q", x2="max(value):Q", y=y)
-    points = base.mark_point(filled=True, size=55, opacity=1).encode(
+    points = base.mark_point(filled=True, size=60, opacity=1, stroke=PAPER, strokeWidth=0.7).encode(
         x=x, y=y, color=by_model(names, "colour"), shape=by_model(names, "shape")
     )
     chart = alt.layer(lines, points).properties(width=WIDTH - 110, height=_ROW * len(shown))
@@ -77,4 +77,4 @@ def grid(
     ).encode(x=x, y=y, text=counted)
     chart = alt.layer(cells, light, dark).properties(width=side * len(names), height=side * len(names))
     mistakes = sum(times for (i, j), times in counts.items() if i != j)
-    return drawer.svg(chart, title, f"{mistakes:,} mistakes by label and prediction; its table has every count.")
+    return drawer.svg(chart, title, f"{mistakes:,} mistakes by label and prediction; its table has every count.", scale=1.4)

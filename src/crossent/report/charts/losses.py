@@ -40,7 +40,11 @@ def plane(
     ticks = alt.Axis(values=[1e-4, 1e-3, 0.01, 0.1, 1, 10], format="~g", grid=False)
     across = alt.X("x:Q", title=f"cross-entropy of {first}", scale=scale, axis=ticks)
     up = alt.Y("y:Q", title=f"cross-entropy of {second}", scale=scale, axis=ticks)
-    layers: list[Any] = [_band(across, up, high)]
+    equal = alt.Chart(rows([{"x": MORE_WRONG * 0.8, "y": _LOW * 1.25, "said": "about equal"}]))
+    layers: list[Any] = [
+        _band(across, up, high),
+        equal.mark_text(color=MUTED, fontSize=11, align="right", baseline="bottom").encode(x=across, y=up, text="said:N"),
+    ]
     marked = np.zeros(len(a), bool)
     if half_from is not None:
         with np.errstate(invalid="ignore"):
@@ -70,7 +74,7 @@ def plane(
     above, below = int(np.count_nonzero(b > a)), int(np.count_nonzero(a > b))
     said = f"{second} costs more on {above:,} of {len(a):,} examples, {first} on {below:,}"
     extra = f"; {int(marked.sum()):,} examples beyond the dashed line make half of the gap" if marked.any() else ""
-    return drawer.svg(chart, f"Losses of {second} against those of {first}", f"{said}{extra}.")
+    return drawer.svg(chart, f"Losses of {second} against those of {first}", f"{said}{extra}.", scale=1.4)
 
 
 def _points(x: Floats, y: Floats) -> list[dict[str, float]]:

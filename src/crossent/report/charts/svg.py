@@ -87,15 +87,18 @@ class Drawer:
 
     drawn: int = field(default=0)
 
-    def svg(self, chart: Any, title: str, description: str) -> str:
+    def svg(self, chart: Any, title: str, description: str, *, scale: float = 1.2) -> str:
         """The chart as an SVG element; title and description are read aloud in its place."""
         self.drawn += 1
         spec = chart.configure(**_THEME).to_dict()
         version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-        return _mended(vl_convert.vegalite_to_svg(spec, vl_version=version), f"c{self.drawn}", title, description)
+        root = _mended(vl_convert.vegalite_to_svg(spec, vl_version=version), f"c{self.drawn}")
+        for name in ("width", "height"):
+            root.set(name, f"{scale * float(root.attrib[name]):.0f}")
+        return _told(root, f"c{self.drawn}", title, description)
 
 
-def _mended(svg: str, prefix: str, title: str, description: str) -> str:
+def _mended(svg: str, prefix: str) -> ET.Element:
     root = ET.fromstring(svg)
     ids: dict[str, str] = {}
     for element in root.iter():
@@ -109,6 +112,10 @@ def _mended(svg: str, prefix: str, title: str, description: str) -> str:
         element.tag = _tag(element)
         element.attrib = _attributes(element, ids)
     _flatten(root)
+    return root
+
+
+def _told(root: ET.Element, prefix: str, title: str, description: str) -> str:
     root.attrib |= {"role": "img", "aria-labelledby": f"{prefix}-t {prefix}-d"}
     for place, (tag, text) in enumerate((("title", title), ("desc", description))):
         element = ET.Element(tag, id=f"{prefix}-{tag[0]}")

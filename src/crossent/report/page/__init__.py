@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from crossent.comparison import Comparison
@@ -26,4 +27,11 @@ def sections(comparison: Comparison, drawer: Drawer, images: Path | None) -> lis
         training.training(comparison, drawer),
         data.data(comparison),
     ]
-    return [section for section in found if section is not None]
+    return [_alone(section) for section in found if section is not None]
+
+
+def _alone(section: Section) -> Section:
+    """A figure that stands alone has the page's width."""
+    if len(section.figures) != 1:
+        return section
+    return replace(section, figures=(replace(section.figures[0], wide=True),))

@@ -25,6 +25,7 @@ class Bar:
 
     name: str
     is_label: bool
+    predicted: tuple[bool, bool]
     values: tuple[float, float]
     widths: tuple[float, float]
     texts: tuple[str, str]
@@ -39,7 +40,6 @@ class Shown:
     picture: Picture | None
     bars: tuple[Bar, ...]
     others: tuple[str, str] | None
-    predicted: tuple[str, str]
     losses: tuple[tuple[float, str], tuple[float, str]]
 
 
@@ -83,7 +83,7 @@ def gallery(comparison: Comparison, folder: Path | None) -> Gallery | None:
     others = len(comparison.pairs) - 1
     words = (
         f"Every example's cross-entropies differ between {short(pair.a)} and {short(pair.b)}; these are the "
-        "ones where they differ most, largest first."
+        "ones where they differ most, largest first. The label's row stands first; predictions are bold."
     )
     paragraphs = [words]
     if others:
@@ -125,6 +125,7 @@ def _shown(
         Bar(
             shortened(classes[one], 40),
             one == example.label,
+            (outputs[0].predicted == one, outputs[1].predicted == one),
             (known[one][0], known[one][1]),
             (_width(known[one][0]), _width(known[one][1])),
             (_text(known[one][0]), _text(known[one][1])),
@@ -139,7 +140,6 @@ def _shown(
         picture,
         bars,
         (_text(max(0.0, rest[0])), _text(max(0.0, rest[1]))) if len(chosen) < len(classes) else None,
-        (classes[outputs[0].predicted], classes[outputs[1].predicted]),
         ((losses[0], number(losses[0], 3)), (losses[1], number(losses[1], 3))),
     )
 

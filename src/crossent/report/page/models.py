@@ -124,7 +124,8 @@ def differences(comparison: Comparison, drawer: Drawer) -> Section | None:
         for measure in MEASURES
         if any(pair.by(measure).difference is not None for pair in comparison.pairs)
     ]
-    figures += [_parts(pair, comparison, drawer) for pair in charts.drawn_pairs(comparison)]
+    drawn = charts.drawn_pairs(comparison)
+    figures += [_parts(pair, comparison, drawer, wide=len(drawn) == 1) for pair in drawn]
     return Section("difference", "The difference", (), tables=(table,), figures=tuple(figures))
 
 
@@ -138,7 +139,7 @@ def _outcome(pair: Pair, measure: Measure, comparison: Comparison) -> str:
     return pair.outcome
 
 
-def _parts(pair: Pair, comparison: Comparison, drawer: Drawer) -> Figure:
+def _parts(pair: Pair, comparison: Comparison, drawer: Drawer, *, wide: bool) -> Figure:
     over = pair.finite or pair
     places = pair_decimals(pair, comparison.models, "cross_entropy")
     rows = tuple(
@@ -164,6 +165,7 @@ def _parts(pair: Pair, comparison: Comparison, drawer: Drawer) -> Figure:
         "; ".join([first, *said]) + ".",
         charts.parts_chart(pair, drawer, places),
         table,
+        wide,
     )
 
 
