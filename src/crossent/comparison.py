@@ -120,7 +120,9 @@ class Comparison:
 
         return as_json(self)
 
-    def to_html(self, path: str | os.PathLike[str] | None = None, *, images: str | os.PathLike[str] | None = None) -> str:
+    def to_html(
+        self, path: str | os.PathLike[str] | None = None, *, images: str | os.PathLike[str] | None = None
+    ) -> str:
         """The comparison as one HTML page without scripts, and written to ``path`` if there is one.
 
         Parameters
@@ -162,6 +164,12 @@ class Comparison:
         from crossent.report.as_rows import metrics
 
         return metrics(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the verdict and the table of the report."""
+        from crossent.report.as_html import as_part
+
+        return as_part(self)
 
     def __str__(self) -> str:
         from crossent.report.as_text import as_text

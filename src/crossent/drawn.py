@@ -1,4 +1,4 @@
-"""What charts are drawn from beside the estimates: the losses of single examples, as many as the sample holds.
+"""What charts are drawn from beside the estimates: the losses of the sampled examples.
 
 In constant memory, and whoever the sample holds is decided by the ids alone. Nothing is drawn here.
 """

@@ -321,8 +321,7 @@ def _example(
     p = block.labels[row]
     label = int(np.argmax(p)) if p.ndim else int(p)
     said = [
-        probs_of(q[row : row + 1], model.kind)[0]
-        for q, model in zip(block.outputs, rule.models, strict=True)
+        probs_of(q[row : row + 1], model.kind)[0] for q, model in zip(block.outputs, rule.models, strict=True)
     ]
     likely = likely_classes(said, label)
     outputs = tuple(

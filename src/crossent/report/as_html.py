@@ -16,6 +16,7 @@ from crossent.comparison import Comparison
 from crossent.report.cells import header
 from crossent.report.charts.svg import MODELS, Drawer
 from crossent.report.page import sections
+from crossent.report.page.models import measure_table
 from crossent.wording import count, listing, shortened, visible
 
 _NAMED = 3
@@ -23,13 +24,27 @@ _NAMED = 3
 
 def as_html(comparison: Comparison, *, images: Path | None = None) -> str:
     """The whole page; ``images`` is the folder below which ids, or paths in a column `image`, are found."""
-    return _environment().get_template("page.html.j2").render(
-        title=_title(comparison),
-        header=header(comparison),
-        comparison=comparison,
-        sections=sections(comparison, Drawer(), images),
-        colours=MODELS,
-        css=Markup(_asset("page.css")),
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            title=_title(comparison),
+            header=header(comparison),
+            comparison=comparison,
+            sections=sections(comparison, Drawer(), images),
+            colours=MODELS,
+            css=Markup(_asset("page.css")),
+        )
+    )
+
+
+def as_part(comparison: Comparison) -> str:
+    """The verdict and the table of the measures, to stand within another page."""
+    table = measure_table(comparison)
+    return (
+        _environment()
+        .get_template("part.html.j2")
+        .render(comparison=comparison, header=header(comparison), one=table, colours=MODELS)
     )
 
 

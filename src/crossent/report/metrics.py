@@ -24,7 +24,7 @@ class Metrics:
 
 
 def metrics_of(origin: str) -> Metrics | None:
-    """The metrics of a RUN folder, named itself or by its ``predictions.parquet``; None where there are none."""
+    """The metrics of a RUN folder, named itself or by its ``predictions.parquet``; None without any."""
     source = Path(origin)
     try:
         if source.is_dir():

@@ -32,7 +32,7 @@ def reliability(
         "right:Q",
         title="share that is right",
         scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format="~g"),
+        axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format="~g", labelOverlap=False),
     )
     diagonal = alt.Chart(rows([{"said": 0, "right": 0}, {"said": 1, "right": 1}]))
     layers: list[Any] = [diagonal.mark_line(color=FAINT, strokeWidth=1).encode(x=x, y=y)]
@@ -46,21 +46,30 @@ def reliability(
         )
     layers.append(base.mark_line(color=colour(model), strokeWidth=1.5).encode(x=x, y=y))
     layers.append(
-        base.mark_point(filled=True, shape=shape(model), color=colour(model), size=45, opacity=1).encode(x=x, y=y)
+        base.mark_point(filled=True, shape=shape(model), color=colour(model), size=45, opacity=1).encode(
+            x=x, y=y
+        )
     )
     most = max(one.examples for one in before)
     bars = (
-        alt.Chart(rows([{"low": one.low, "high": one.high, "n": one.examples} for one in before if one.examples]))
+        alt.Chart(
+            rows([{"low": one.low, "high": one.high, "n": one.examples} for one in before if one.examples])
+        )
         .mark_bar(color=colour(model), opacity=0.55, stroke=GRID, strokeWidth=0.5)
         .encode(
             x=alt.X(
                 "low:Q",
                 title="probability of the prediction",
                 scale=alt.Scale(domain=[0, 1]),
-                axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format="~g", grid=False),
+                axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format="~g", grid=False, labelOverlap=False),
             ),
             x2="high:Q",
-            y=alt.Y("n:Q", title="examples", scale=alt.Scale(type="sqrt"), axis=alt.Axis(values=[0, most], format=",d", grid=False)),
+            y=alt.Y(
+                "n:Q",
+                title="examples",
+                scale=alt.Scale(type="sqrt"),
+                axis=alt.Axis(values=[0, most], format=",d", grid=False),
+            ),
             y2=alt.value(48),
         )
         .properties(width=_SIDE, height=48)
@@ -76,7 +85,12 @@ def reliability(
 
 def _data(bins: Sequence[ReliabilityBin]) -> list[dict[str, Any]]:
     return [
-        {"said": one.confidence, "right": one.accuracy.value, "low": one.accuracy.low, "high": one.accuracy.high}
+        {
+            "said": one.confidence,
+            "right": one.accuracy.value,
+            "low": one.accuracy.low,
+            "high": one.accuracy.high,
+        }
         for one in bins
         if one.confidence is not None and one.accuracy is not None
     ]

@@ -1,4 +1,4 @@
-"""The losses of one model against those of another, example by example, or as a density where there are many."""
+"""The losses of one model against those of another: points, or a density where there are many."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ _SIDE = 235
 
 
 def plane(
-    a: Floats, b: Floats, names: tuple[str, str], places: tuple[int, int], half_from: float | None, drawer: Drawer
+    a: Floats,
+    b: Floats,
+    names: tuple[str, str],
+    places: tuple[int, int],
+    half_from: float | None,
+    drawer: Drawer,
 ) -> str:
     """Cross-entropies of b over those of a, both on logarithmic axes; above the diagonal b costs more.
 
@@ -43,7 +48,9 @@ def plane(
     equal = alt.Chart(rows([{"x": MORE_WRONG * 0.8, "y": _LOW * 1.25, "said": "about equal"}]))
     layers: list[Any] = [
         _band(across, up, high),
-        equal.mark_text(color=MUTED, fontSize=11, align="right", baseline="bottom").encode(x=across, y=up, text="said:N"),
+        equal.mark_text(color=MUTED, fontSize=11, align="right", baseline="bottom").encode(
+            x=across, y=up, text="said:N"
+        ),
     ]
     marked = np.zeros(len(a), bool)
     if half_from is not None:
@@ -56,24 +63,34 @@ def plane(
     else:
         points = alt.Chart(rows(_points(x[~marked], y[~marked])))
         layers.append(
-            points.mark_point(filled=False, color=MUTED, size=22, opacity=0.75, strokeWidth=1).encode(x=across, y=up)
+            points.mark_point(filled=False, color=MUTED, size=22, opacity=0.75, strokeWidth=1).encode(
+                x=across, y=up
+            )
         )
     layers.append(_line(0.0, high, across, up).mark_line(color=MUTED, strokeWidth=1))
     if half_from is not None:
         worse = places[1] if half_from > 0 else places[0]
         layers.append(
-            _line(half_from, high, across, up).mark_line(color=colour(worse), strokeDash=[5, 3], strokeWidth=1.5)
+            _line(half_from, high, across, up).mark_line(
+                color=colour(worse), strokeDash=[5, 3], strokeWidth=1.5
+            )
         )
         chosen = np.flatnonzero(marked)[:MARKED]
         layers.append(
             alt.Chart(rows(_points(x[chosen], y[chosen])))
-            .mark_point(filled=not dense, shape=shape(worse), color=colour(worse), size=26, opacity=0.9, strokeWidth=1)
+            .mark_point(
+                filled=not dense, shape=shape(worse), color=colour(worse), size=26, opacity=0.9, strokeWidth=1
+            )
             .encode(x=across, y=up)
         )
     chart = alt.layer(*layers).properties(width=_SIDE, height=_SIDE)
     above, below = int(np.count_nonzero(b > a)), int(np.count_nonzero(a > b))
     said = f"{second} costs more on {above:,} of {len(a):,} examples, {first} on {below:,}"
-    extra = f"; {int(marked.sum()):,} examples beyond the dashed line make half of the gap" if marked.any() else ""
+    extra = (
+        f"; {int(marked.sum()):,} examples beyond the dashed line make half of the gap"
+        if marked.any()
+        else ""
+    )
     return drawer.svg(chart, f"Losses of {second} against those of {first}", f"{said}{extra}.", scale=1.4)
 
 
@@ -93,7 +110,11 @@ def _band(across: Any, up: Any, high: float) -> Any:
     """Where the two differ by no more than what counts as about equal."""
     x = np.geomspace(_LOW, high, 60)
     data = [
-        {"x": float(f"{p:.4g}"), "y": float(f"{max(_LOW, p - MORE_WRONG):.4g}"), "y2": float(f"{min(high, p + MORE_WRONG):.4g}")}
+        {
+            "x": float(f"{p:.4g}"),
+            "y": float(f"{max(_LOW, p - MORE_WRONG):.4g}"),
+            "y2": float(f"{min(high, p + MORE_WRONG):.4g}"),
+        }
         for p in x
     ]
     return alt.Chart(rows(data)).mark_area(color=FAINT, opacity=0.22).encode(x=across, y=up, y2="y2:Q")
@@ -126,6 +147,8 @@ def _density(x: Floats, y: Floats, high: float, scale: Any) -> Any:
             x2="x2:Q",
             y=alt.Y("y:Q", scale=scale),
             y2="y2:Q",
-            fillOpacity=alt.FillOpacity("depth:Q", scale=alt.Scale(domain=[0, 1], range=[0.08, 0.9]), legend=None),
+            fillOpacity=alt.FillOpacity(
+                "depth:Q", scale=alt.Scale(domain=[0, 1], range=[0.08, 0.9]), legend=None
+            ),
         )
     )

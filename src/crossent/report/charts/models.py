@@ -27,7 +27,7 @@ from crossent.results import Pair
 from crossent.wording import NAMES, Measure, number, signed
 
 _ROW = 26
-_FAR = 2.0  # ranges of the models by which the baseline may lie outside before it is only told
+_FAR = 0.5  # ranges of the models by which the baseline may lie outside before it is only told
 _PART_LABELS = ("both right", "only {a} wrong", "only {b} wrong", "both wrong")
 
 
@@ -42,14 +42,27 @@ def measure_chart(comparison: Comparison, measure: Measure, drawer: Drawer, plac
     names = Legible.of(list(comparison.models)).names
     found = [model.by(measure) for model in comparison.models.values()]
     data = [
-        {"model": name, "value": one.value, "low": one.low, "high": one.high, "shown": number(one.value, places)}
+        {
+            "model": name,
+            "value": one.value,
+            "low": one.low,
+            "high": one.high,
+            "shown": number(one.value, places),
+        }
         for name, one in zip(names, found, strict=True)
     ]
     known = [one for one in data if math.isfinite(float(one["value"] or 0))]
     floor = float(getattr(comparison.baseline, measure))
-    ends = [float(value) for one in known for value in (one["low"], one["high"], one["value"]) if value is not None]
+    ends = [
+        float(value)
+        for one in known
+        for value in (one["low"], one["high"], one["value"])
+        if value is not None
+    ]
     domain, near = _domain(ends, floor)
-    y = alt.Y("model:N", sort=None, title=None, scale=alt.Scale(domain=list(names)), axis=alt.Axis(ticks=False))
+    y = alt.Y(
+        "model:N", sort=None, title=None, scale=alt.Scale(domain=list(names)), axis=alt.Axis(ticks=False)
+    )
     x = alt.X("value:Q", title=None, scale=alt.Scale(domain=domain, nice=False, zero=False))
     base = alt.Chart(rows(known))
     layers: list[Any] = []
@@ -59,7 +72,12 @@ def measure_chart(comparison: Comparison, measure: Measure, drawer: Drawer, plac
         right = floor > (domain[0] + domain[1]) / 2
         layers.append(
             rule.mark_text(
-                color=MUTED, fontSize=12, align="right" if right else "left", dx=-4 if right else 4, dy=-7, y=0
+                color=MUTED,
+                fontSize=12,
+                align="right" if right else "left",
+                dx=-4 if right else 4,
+                dy=-7,
+                y=0,
             ).encode(x="value:Q", text="said:N")
         )
     layers += _dots(base, x, y, list(names))
@@ -105,11 +123,13 @@ def difference_chart(comparison: Comparison, measure: Measure, drawer: Drawer) -
         found = pair.by(measure)
         if found.difference is not None and math.isfinite(found.difference):
             data.append({"model": name, "value": found.difference, "low": found.low, "high": found.high})
-    ends = [abs(float(v)) for one in data for v in (one["value"], one["low"], one["high"]) if v is not None]
+    ends = [abs(_float(v)) for one in data for v in (one["value"], one["low"], one["high"]) if v is not None]
     reach = max(ends, default=0.0) * 1.08 or 1.0
     marks = [order.index(pair.b) for pair in pairs]
     title = f"{names[0]} − {_first(comparison)}" if len(pairs) == 1 else f"minus {_first(comparison)}"
-    y = alt.Y("model:N", sort=None, title=None, scale=alt.Scale(domain=list(names)), axis=alt.Axis(ticks=False))
+    y = alt.Y(
+        "model:N", sort=None, title=None, scale=alt.Scale(domain=list(names)), axis=alt.Axis(ticks=False)
+    )
     if len(pairs) == 1:
         y = alt.Y("model:N", title=None, axis=None)
     x = alt.X("value:Q", title=title, scale=alt.Scale(domain=[-reach, reach], nice=False))
@@ -127,7 +147,9 @@ def difference_chart(comparison: Comparison, measure: Measure, drawer: Drawer) -
     wide = WIDTH - 60 if len(pairs) > 1 else WIDTH
     chart = alt.layer(zero, whiskers, points).properties(width=wide, height=_ROW * len(names) + 6)
     said = [f"{one['model']} {signed(_float(one['value']), 4)}" for one in data]
-    return drawer.svg(chart, title, f"Differences in {NAMES[measure]}: {', '.join(said) or 'none is finite'}.")
+    return drawer.svg(
+        chart, title, f"Differences in {NAMES[measure]}: {', '.join(said) or 'none is finite'}."
+    )
 
 
 def _float(value: Any) -> float:

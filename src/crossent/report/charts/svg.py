@@ -18,7 +18,16 @@ from crossent.wording import shortened, visible
 
 INK, MUTED, FAINT, GRID, PAPER = "#1c1b1a", "#65615b", "#a8a39b", "#e4e0d9", "#fffefb"
 MODELS = ("#0b62a4", "#c2410c", "#0a7d62", "#8e3f9c", "#8a6a00", "#2563c9", "#b3265e", "#4d4a46")
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "stroke")
+SHAPES = (
+    "circle",
+    "square",
+    "triangle-up",
+    "diamond",
+    "cross",
+    "triangle-down",
+    "triangle-right",
+    "M-1,-0.35H1V0.35H-1Z",
+)
 DASHES: tuple[list[int], ...] = ([], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3], [10, 4], [6, 2, 1, 2])
 WIDTH = 290
 """Of a whole chart, nearly: what a telephone shows without shrinking it."""
@@ -67,7 +76,7 @@ def shape(model: int) -> str:
 
 def by_model(names: Sequence[str], channel: Literal["colour", "shape", "dash"], field: str = "model") -> Any:
     """A channel that tells models apart by their names, without a legend."""
-    scales = {
+    scales: dict[str, tuple[Any, list[Any]]] = {
         "colour": (alt.Color, [colour(place) for place in range(len(names))]),
         "shape": (alt.Shape, [shape(place) for place in range(len(names))]),
         "dash": (alt.StrokeDash, [DASHES[place % len(DASHES)] for place in range(len(names))]),
@@ -76,9 +85,10 @@ def by_model(names: Sequence[str], channel: Literal["colour", "shape", "dash"], 
     return kind(f"{field}:N", scale=alt.Scale(domain=list(names), range=range_), legend=None)
 
 
-def rows(values: Sequence[Mapping[str, Any]]) -> alt.Data:
+def rows(values: Sequence[Mapping[str, Any]]) -> Any:
     """Data that lie within the chart."""
-    return alt.Data(values=[dict(value) for value in values])
+    data: Any = alt.Data
+    return data(values=[dict(value) for value in values])
 
 
 @dataclass
@@ -159,26 +169,26 @@ def _flatten(root: ET.Element) -> None:
                     parent.remove(child)
 
 
-_TEXT = {"labelColor": MUTED, "titleColor": MUTED, "labelFontSize": 13, "titleFontSize": 13}
 _THEME: dict[str, Any] = {
     "background": "transparent",
     "aria": False,
     "font": "sans-serif",
     "padding": {"left": 4, "right": 12, "top": 4, "bottom": 2},
-    "view": alt.ViewConfig(stroke=None),
-    "axis": alt.AxisConfig(
-        **_TEXT,
-        titleFontWeight="normal",
-        domain=False,
-        tickColor=GRID,
-        gridColor=GRID,
-        gridWidth=1,
-        labelLimit=150,
-        titlePadding=8,
-        labelPadding=5,
-        tickCount=5,
-    ),
-    "axisY": alt.AxisConfig(titlePadding=10),
-    "text": alt.MarkConfig(color=INK, fontSize=13),
-    "title": alt.TitleConfig(color=INK, fontSize=13, fontWeight="normal", anchor="start"),
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": MUTED,
+        "titleColor": MUTED,
+        "labelFontSize": 13,
+        "titleFontSize": 13,
+        "titleFontWeight": "normal",
+        "domain": False,
+        "tickColor": GRID,
+        "gridColor": GRID,
+        "labelLimit": 220,
+        "titlePadding": 8,
+        "labelPadding": 5,
+        "tickCount": 5,
+    },
+    "axisY": {"titlePadding": 10},
+    "text": {"color": INK, "fontSize": 13},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 
@@ -20,7 +21,7 @@ def curves(
     axis: str,
 ) -> str:
     """Two lines over the epochs: training dashed, validation solid with its lowest value marked."""
-    data = [
+    data: list[dict[str, Any]] = [
         {"epoch": epoch, "of": of, "value": value}
         for of, values in (("training", training), ("validation", validation))
         for epoch, value in zip(epochs, values, strict=True)

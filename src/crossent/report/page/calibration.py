@@ -20,7 +20,7 @@ def calibration(comparison: Comparison, drawer: Drawer) -> Section:
     """Reliability of every model, and a table of errors and temperatures."""
     models = list(comparison.models.values())
     table = Table(
-        "Expected calibration error and temperature; both figures after it come from other examples than its own",
+        "Expected calibration error and temperature; what is after it was fitted to other examples",
         (
             "model",
             "calibration error",
@@ -55,7 +55,9 @@ def _row(place: int, model: Model) -> tuple[Cell, ...]:
         _NONE if fitted.value is None else Cell(number(fitted.value, 3), fitted.value),
         _NONE if after is None else Cell(number(after.value, 4), after.value),
         Cell(number(fitted.cross_entropy_before, 4), fitted.cross_entropy_before),
-        _NONE if fitted.cross_entropy is None else Cell(number(fitted.cross_entropy, 4), fitted.cross_entropy),
+        _NONE
+        if fitted.cross_entropy is None
+        else Cell(number(fitted.cross_entropy, 4), fitted.cross_entropy),
     )
 
 

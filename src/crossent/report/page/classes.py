@@ -111,16 +111,17 @@ def _by_counts(comparison: Comparison, drawer: Drawer) -> Section:
             if label != predicted:
                 wrong[place][label] = wrong[place].get(label, 0) + times
 
-    def shares(label: int) -> list[float]:
-        return [one.get(label, 0) / examples[label] for one in wrong]
+    def mistakes(label: int) -> list[int]:
+        return [one.get(label, 0) for one in wrong]
 
-    ranked = sorted(examples, key=lambda label: (-_spread(shares(label)), -max(shares(label)), label))
+    # by counts, not shares: a class of two examples is all right or all wrong by chance
+    ranked = sorted(examples, key=lambda label: (-_spread(mistakes(label)), -max(mistakes(label)), label))
     listed = ranked[:_LISTED]
     rows = tuple(
         (
             Cell(short(classes[label])),
             Cell(f"{examples[label]:,}", examples[label]),
-            *(Cell(f"{one.get(label, 0):,}", one.get(label, 0)) for one in wrong),
+            *(Cell(f"{times:,}", times) for times in mistakes(label)),
         )
         for label in listed
     )
@@ -134,20 +135,22 @@ def _by_counts(comparison: Comparison, drawer: Drawer) -> Section:
         more=f"and {left_out:,} more classes" if left_out else "",
     )
     drawn = ranked[:_DRAWN]
-    title = "Classification error by class"
+    title = "Mistakes by class"
     svg = charts.dots(
         [classes[label] for label in drawn],
-        [shares(label) for label in drawn],
+        [mistakes(label) for label in drawn],
         [model.name for model in models],
         drawer,
         title=title,
-        axis=NAMES["classification_error"],
+        axis="wrong examples",
     )
-    said = f"The {len(drawn)} of {len(ranked):,} classes whose errors differ most"
+    said = f"The {len(drawn)} of {len(ranked):,} classes whose mistakes differ most between the models"
     return Section(
         "classes",
         "By class",
-        (f"With so many classes only the mistakes are counted by class; grey: fewer than {FEWEST} examples.",),
+        (
+            f"Of so many classes only the mistakes are counted; grey: fewer than {FEWEST} examples.",
+        ),
         figures=(Figure(title, f"{said}.", svg, table),),
     )
 
@@ -165,7 +168,9 @@ def confusion(comparison: Comparison, drawer: Drawer) -> Section | None:
             )
             for model in models
         )
-        words = "Rows are labels, columns predictions; a mistake is the darker the larger its share of the row."
+        words = (
+            "Rows are labels, columns predictions; a mistake is the darker the larger its share of the row."
+        )
         return Section("confusion", "Taken for another", (words,), figures=figures)
     times: dict[tuple[int, int], list[int]] = {}
     for place, model in enumerate(models):
@@ -175,7 +180,7 @@ def confusion(comparison: Comparison, drawer: Drawer) -> Section | None:
     if not times:
         return None
     ranked = sorted(times, key=lambda cell: (-max(times[cell]), -sum(times[cell]), cell))
-    names = [f"{shortened(classes[i], 24)} → {shortened(classes[j], 24)}" for i, j in ranked[:_LISTED]]
+    names = [f"{shortened(classes[i], 14)} → {shortened(classes[j], 14)}" for i, j in ranked[:_LISTED]]
     table = Table(
         "How often a label is taken for another class",
         ("label → predicted", *(short(model.name) for model in models)),
@@ -194,6 +199,7 @@ def confusion(comparison: Comparison, drawer: Drawer) -> Section | None:
         drawer,
         title=title,
         axis="examples",
+        width=30,
     )
     drawn = min(_DRAWN, len(ranked))
     words = f"The {drawn} most frequent of {count(len(ranked), 'pair')}, label → prediction."

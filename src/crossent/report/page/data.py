@@ -6,7 +6,7 @@ from crossent.comparison import Comparison
 from crossent.report.page.tables import Cell, Section, Table
 from crossent.wording import NAMES, count
 
-_MOST_NAMED = 200
+_MOST_NAMED = 40
 
 
 def data(comparison: Comparison) -> Section:

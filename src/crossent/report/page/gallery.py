@@ -115,9 +115,7 @@ def _shown(
 ) -> Shown:
     classes = comparison.classes
     outputs = [example.outputs[place] for place in places]
-    known = dict(
-        zip(example.likely, zip(*(output.likely for output in outputs), strict=True), strict=True)
-    )
+    known = dict(zip(example.likely, zip(*(output.likely for output in outputs), strict=True), strict=True))
     first = [example.label, *(output.predicted for output in outputs)]
     ranked = sorted(known, key=lambda one: (one not in first, -max(known[one]), one))
     chosen = sorted(ranked[:_CLASSES], key=lambda one: (one != example.label, -max(known[one]), one))
@@ -155,4 +153,3 @@ def _text(value: float) -> str:
     if 0.9995 <= value < 1:
         return ">0.999"
     return f"{value:.3f}"
-

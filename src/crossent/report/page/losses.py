@@ -26,7 +26,9 @@ def losses(comparison: Comparison, drawer: Drawer) -> Section | None:
     if len(drawn.rows) > charts.FEW:
         words.append("The darker a square, the more examples lie in it.")
     if len(drawn.rows) < comparison.example_count:
-        words.append(f"Drawn are {len(drawn.rows):,} of {comparison.example_count:,}, chosen by the hash of their ids.")
+        words.append(
+            f"Drawn are {len(drawn.rows):,} of {comparison.example_count:,}, chosen by the hash of their ids."
+        )
     return Section("losses", "Example by example", (" ".join(words),), figures=figures)
 
 
@@ -42,13 +44,15 @@ def _figure(pair: Pair, comparison: Comparison, drawer: Drawer) -> Figure:
     if half_from is not None:
         worse = pair.b if half_from > 0 else pair.a
         said = (
-            f"{half_of_gap(pair, comparison).capitalize()}: those beyond the dashed line, where {short(worse)} "
-            f"costs at least {abs(half_from):.3g} nats more."
+            f"{half_of_gap(pair, comparison).capitalize()}: those beyond the dashed line, where "
+            f"{short(worse)} costs at least {abs(half_from):.3g} nats more."
         )
     elif pair.half_of_gap is not None:
         said = f"{half_of_gap(pair, comparison).capitalize()}; no single line parts them from the others."
     else:
-        said = "No examples are marked: which make half of a gap is asked only where it is decided and finite."
+        said = (
+            "No examples are marked: which make half of a gap is asked only where it is decided and finite."
+        )
     rows = tuple(
         (Cell(name), Cell(f"{times:,}", times))
         for name, times in (

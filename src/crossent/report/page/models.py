@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from crossent.comparison import Comparison
 from crossent.counts import PARTS
 from crossent.description import half_widths, pair_decimals
@@ -11,7 +13,6 @@ from crossent.report.cells import (
     half_of_gap,
     measure_rows,
     notes,
-    parts,
     short,
 )
 from crossent.report.charts import models as charts
@@ -44,32 +45,15 @@ def qualified(comparison: Comparison) -> Section | None:
 
 def measures(comparison: Comparison, drawer: Drawer) -> Section:
     """The table of all models, and each measure as dots and whiskers."""
-    head = ("model", "wrong", "classification error", "squared error", "cross-entropy", "typical q of the label")
-    models, base = list(comparison.models.values()), comparison.baseline
-    rows = []
-    for place, row in enumerate(measure_rows(comparison)):
-        wrong, _, error = row.wrong.strip().partition("   ")
-        of = models[place] if place < len(models) else base
-        values = [getattr(of, measure) for measure in MEASURES]
-        numbers = [value if isinstance(value, float) else value.value for value in values]
-        texts = [error, row.squared_error, row.cross_entropy]
-        cells = [Cell(row.name, model=place if place < len(models) else None), Cell(wrong, of.wrong)]
-        cells += [_split(text, value) for text, value in zip(texts, numbers, strict=True)]
-        rows.append((*cells, Cell(row.typical, of.typical_probability)))
-    table = Table(
-        "Each model's mean over the examples, and its interval; smaller is better",
-        head,
-        tuple(rows),
-        numeric=columns(1, 2, 3, 4, 5),
-        faint=frozenset({len(rows) - 1}),
-    )
+    models = list(comparison.models.values())
+    table = measure_table(comparison)
     figures = []
     for measure in MEASURES:
         found = [model.by(measure) for model in models]
         places = decimals([one.value for one in found], half_widths(found))
         svg = charts.measure_chart(comparison, measure, drawer, places)
         figures.append(Figure(NAMES[measure], "", svg))
-    paragraphs = (
+    paragraphs: tuple[str, ...] = (
         "Squared error is the sum over the classes of (p − q)², between 0 and 2; cross-entropy is in nats. "
         f"'{BASELINE}' is no model: it gives every example the frequencies of the classes.",
     )
@@ -82,7 +66,37 @@ def measures(comparison: Comparison, drawer: Drawer) -> Section:
     return Section("measures", "The measures", paragraphs, tables=(table,), figures=tuple(figures))
 
 
-def _split(text: str, value: float) -> Cell:
+def measure_table(comparison: Comparison) -> Table:
+    """The table as it is printed in every format, with the numbers behind it."""
+    head = (
+        "model",
+        "wrong",
+        "classification error",
+        "squared error",
+        "cross-entropy",
+        "typical q of the label",
+    )
+    models, base = list(comparison.models.values()), comparison.baseline
+    rows = []
+    for place, row in enumerate(measure_rows(comparison)):
+        wrong, _, error = row.wrong.strip().partition("   ")
+        of = models[place] if place < len(models) else base
+        values = [getattr(of, measure) for measure in MEASURES]
+        numbers = [value if isinstance(value, float) else value.value for value in values]
+        texts = [error, row.squared_error, row.cross_entropy]
+        cells = [Cell(row.name, model=place if place < len(models) else None), Cell(wrong, of.wrong)]
+        cells += [_split(text, value) for text, value in zip(texts, numbers, strict=True)]
+        rows.append((*cells, Cell(row.typical, of.typical_probability)))
+    return Table(
+        "Each model's mean over the examples, and its interval; smaller is better",
+        head,
+        tuple(rows),
+        numeric=columns(1, 2, 3, 4, 5),
+        faint=frozenset({len(rows) - 1}),
+    )
+
+
+def _split(text: str, value: float | None) -> Cell:
     shown, bracket, rest = text.strip().partition(" [")
     return Cell(shown, value, f"[{rest.strip()}" if bracket else "")
 
@@ -91,42 +105,47 @@ def differences(comparison: Comparison, drawer: Drawer) -> Section | None:
     """Every pair's differences with interval and test, and what the gap in cross-entropy is made of."""
     if not comparison.pairs:
         return None
-    order = list(comparison.models)
-    rows = []
-    for pair in comparison.pairs:
-        for measure in MEASURES:
-            found = pair.by(measure)
-            places = decimals([found.difference], half_widths([found]))
-            exact = getattr(pair, measure).difference
-            cell = _split(interval(found, places), found.difference or 0.0)
-            if measure == "cross_entropy" and pair.finite is not None:
-                infinite = "inf in both" if exact is None else signed(exact, places)
-                cell = Cell(infinite, exact, f"over the other {pair.finite.examples:,} {interval(found, places)}")
-            outcome = _outcome(pair, measure, comparison)
-            name = f"{short(pair.b)} − {short(pair.a)}"
-            rows.append(
-                (
-                    Cell(name, model=order.index(pair.b)),
-                    Cell(NAMES[measure]),
-                    cell,
-                    Cell(f"{tested(found)}{few(found)}" if found.p_value is not None else "–", found.p_value),
-                    Cell(outcome),
-                )
-            )
-    table = Table(
-        "The later model's mean minus the earlier one's: above 0 the later one is worse",
-        ("pair", "measure", "difference", "test", "outcome"),
-        tuple(rows),
-        numeric=columns(2),
-    )
+    drawn = charts.drawn_pairs(comparison)
+    every = [(pair, measure) for pair in comparison.pairs for measure in MEASURES]
+    caption = "The later model's mean minus the earlier one's: above 0 the later one is worse"
+    folded: tuple[Table, ...] = ()
+    if len(comparison.pairs) == 1:
+        tables = (_differences(every, comparison, caption),)
+    else:
+        leading = [(pair, comparison.options.measure) for pair in drawn]
+        tables = (_differences(leading, comparison, f"{caption}; each model against the first"),)
+        whole = f"All {len(comparison.pairs)} pairs by all measures; p-values are adjusted within a measure"
+        folded = (_differences(every, comparison, whole),)
     figures = [
         Figure(f"Difference in {NAMES[measure]}", "", charts.difference_chart(comparison, measure, drawer))
         for measure in MEASURES
         if any(pair.by(measure).difference is not None for pair in comparison.pairs)
     ]
-    drawn = charts.drawn_pairs(comparison)
     figures += [_parts(pair, comparison, drawer, wide=len(drawn) == 1) for pair in drawn]
-    return Section("difference", "The difference", (), tables=(table,), figures=tuple(figures))
+    return Section("difference", "The difference", tables=tables, folded=folded, figures=tuple(figures))
+
+
+def _differences(lines: Sequence[tuple[Pair, Measure]], comparison: Comparison, caption: str) -> Table:
+    head = ("pair", "measure", "difference", "test", "outcome")
+    rows = tuple(_difference(pair, measure, comparison) for pair, measure in lines)
+    return Table(caption, head, rows, numeric=columns(2))
+
+
+def _difference(pair: Pair, measure: Measure, comparison: Comparison) -> tuple[Cell, ...]:
+    found, exact = pair.by(measure), getattr(pair, measure).difference
+    places = decimals([found.difference], half_widths([found]))
+    cell = _split(interval(found, places), found.difference)
+    if measure == "cross_entropy" and pair.finite is not None:
+        infinite = "inf in both" if exact is None else signed(exact, places)
+        cell = Cell(infinite, exact, f"over the other {pair.finite.examples:,} {interval(found, places)}")
+    test = Cell("–") if found.p_value is None else Cell(f"{tested(found)}{few(found)}", found.p_value)
+    return (
+        Cell(f"{short(pair.b)} − {short(pair.a)}", model=list(comparison.models).index(pair.b)),
+        Cell(NAMES[measure]),
+        cell,
+        test,
+        Cell(_outcome(pair, measure, comparison)),
+    )
 
 
 def _outcome(pair: Pair, measure: Measure, comparison: Comparison) -> str:
@@ -167,5 +186,3 @@ def _parts(pair: Pair, comparison: Comparison, drawer: Drawer, *, wide: bool) ->
         table,
         wide,
     )
-
-

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -61,15 +60,11 @@ class Section:
     paragraphs: tuple[str, ...] = ()
     points: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
+    folded: tuple[Table, ...] = ()  # a click away
     figures: tuple[Figure, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 def columns(*places: int) -> frozenset[int]:
     """Places of columns."""
     return frozenset(places)
-
-
-def plain(texts: Sequence[str]) -> tuple[Cell, ...]:
-    """Cells of text alone."""
-    return tuple(Cell(text) for text in texts)

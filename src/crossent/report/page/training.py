@@ -27,7 +27,9 @@ def training(comparison: Comparison, drawer: Drawer) -> Section | None:
             figures += _figures(place, short(source.name), found, drawer)
     if not figures:
         return None
-    words = "Dashed: on the training examples. Solid: on the validation examples, with its lowest value marked."
+    words = (
+        "Dashed: on the training examples. Solid: on the validation examples, with its lowest value marked."
+    )
     return Section("training", "Training", (words,), figures=tuple(figures))
 
 
@@ -38,7 +40,7 @@ def _figures(place: int, name: str, found: Metrics, drawer: Drawer) -> list[Figu
         ("Loss", found.of("train_loss"), found.of("validation_cross_entropy"), "nats"),
         ("Error", error, found.of("validation_classification_error"), "share wrong"),
     )
-    figures = []
+    figures: list[Figure] = []
     for title, trained, validated, axis in curves:
         if all(value is None for value in (*trained, *validated)):
             continue
