@@ -23,7 +23,7 @@ HOSTILE = (
 
 def cifar():
     """Two ResNets on the test images of CIFAR-10."""
-    names = "airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck".split(",")
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
     files = {name: DATA / "predictions" / f"cifar10_resnet50_{name}.npz" for name in ("brier", "focal")}
     return compare(files, classes=names)
 
@@ -78,7 +78,7 @@ def hostile():
     return compare(sources, classes=[HOSTILE[6], HOSTILE[3], HOSTILE[4]], options=options)
 
 
-def photographs(folder, count=40):
+def photographs(folder, count=120):
     """Two models on images that lie in ``folder``: upright ones, a turned one, a broken one, a missing one."""
     rng = np.random.default_rng(0)
     ids = [f"{('cat', 'dog')[row % 2]}/{row}.jpg" for row in range(count)]

@@ -134,12 +134,19 @@ def _mapping(source: Mapping[Any, Any], origin: str) -> ArrayTable:
         raise PredictionsError(
             f"{origin}: a mapping of column names to values is needed, such as {{'probs': ...}}"
         )
-    values = {name: as_values(column, f"{origin}, column {name}") for name, column in source.items()}
+    values = {name: _column(name, column, f"{origin}, column {name}") for name, column in source.items()}
     classes = values.pop("classes", None)
     for name, column in values.items():
         if isinstance(column, np.ndarray) and column.ndim == 0:
             raise PredictionsError(f"{origin}, column {name} is a single value, not one per row")
     return ArrayTable(origin, values, None if classes is None else class_list(classes, origin))
+
+
+def _column(name: str, column: Any, origin: str) -> Any:
+    images = name in ("image", "images") and isinstance(column, list | tuple)
+    if images and not any(isinstance(image, np.ndarray) for image in column[:1]):
+        return _objects(column, origin)  # NumPy would drop zeros at the end of bytes
+    return as_values(column, origin)
 
 
 def class_list(values: Any, origin: str) -> tuple[str, ...]:

@@ -148,9 +148,7 @@ def _by_counts(comparison: Comparison, drawer: Drawer) -> Section:
     return Section(
         "classes",
         "By class",
-        (
-            f"Of so many classes only the mistakes are counted; grey: fewer than {FEWEST} examples.",
-        ),
+        (f"Of so many classes only the mistakes are counted; grey: fewer than {FEWEST} examples.",),
         figures=(Figure(title, f"{said}.", svg, table),),
     )
 
