@@ -22,7 +22,7 @@ ORDER = [
     ["comparison"],
     ["engines", "signature"],
     ["verdict"],
-    ["description"],
+    ["description", "drawn"],
     ["results"],
     ["calibration", "estimates"],
     ["statistics"],
@@ -96,6 +96,7 @@ def test_no_room_is_longer_than_400_lines_or_without_a_word_on_what_it_is_for(pa
 
 def test_torch_and_numba_are_imported_only_in_their_rooms():
     homes = {"torch": {"torch_ops", "nn", "train"}, "numba": {"kernels"}, "ray": {"engines"}}
+    homes |= {name: {"report"} for name in ("altair", "jinja2", "vl_convert", "PIL")}
     for path in ROOMS:
         room = path.relative_to(ROOT).with_suffix("").parts[0]
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -123,6 +124,16 @@ def test_importing_crossent_loads_nothing_heavy():
 def test_help_loads_no_library_for_data():
     heavy = ("numpy", "numba", "torch", "pyarrow", "scipy")
     code = f"import sys, crossent.cli; print([name for name in {heavy} if name in sys.modules])"
+    assert fresh(code) == "[]"
+
+
+def test_a_comparison_loads_nothing_that_draws():
+    drawing = ("altair", "jinja2", "vl_convert", "PIL", "pandas", "polars")
+    code = (
+        "import sys, crossent; "
+        "print(crossent.compare([[[0.9, 0.1]]], labels=[0], kind='probs').to_json()[:0], "
+        f"[name for name in {drawing} if name in sys.modules])"
+    )
     assert fresh(code) == "[]"
 
 

@@ -1,1 +1,1 @@
-"""A `Comparison` as text, Markdown, JSON or rows. Nothing is computed here but layout."""
+"""A `Comparison` as text, Markdown, JSON, rows or an HTML page. Nothing is computed here but layout."""

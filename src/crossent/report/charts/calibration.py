@@ -11,6 +11,7 @@ from crossent.calibration import ReliabilityBin
 from crossent.report.charts.svg import FAINT, GRID, INK, MUTED, Drawer, colour, rows, shape
 
 _SIDE = 225
+_TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 def reliability(
@@ -26,13 +27,13 @@ def reliability(
         "said:Q",
         title=None,
         scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], labels=False, ticks=False, grid=False),
+        axis=alt.Axis(values=_TICKS, tickCount=len(_TICKS), labels=False, ticks=False, grid=False),
     )
     y = alt.Y(
         "right:Q",
         title="share that is right",
         scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format="~g", labelOverlap=False),
+        axis=alt.Axis(values=_TICKS, tickCount=len(_TICKS), format="~g", labelOverlap=False),
     )
     diagonal = alt.Chart(rows([{"said": 0, "right": 0}, {"said": 1, "right": 1}]))
     layers: list[Any] = [diagonal.mark_line(color=FAINT, strokeWidth=1).encode(x=x, y=y)]
@@ -61,7 +62,9 @@ def reliability(
                 "low:Q",
                 title="probability of the prediction",
                 scale=alt.Scale(domain=[0, 1]),
-                axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format="~g", grid=False, labelOverlap=False),
+                axis=alt.Axis(
+                    values=_TICKS, tickCount=len(_TICKS), format="~g", grid=False, labelOverlap=False
+                ),
             ),
             x2="high:Q",
             y=alt.Y(

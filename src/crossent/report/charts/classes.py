@@ -32,7 +32,13 @@ def dots(
         for name, value in zip(names, of_label, strict=True)
         if value is not None and math.isfinite(value)
     ]
-    y = alt.Y("row:N", sort=None, title=None, scale=alt.Scale(domain=list(shown)), axis=alt.Axis(ticks=False))
+    y = alt.Y(
+        "row:N",
+        sort=None,
+        title=None,
+        scale=alt.Scale(domain=list(shown)),
+        axis=alt.Axis(ticks=False, labelPadding=10),
+    )
     x = alt.X("value:Q", title=axis, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=4))
     base = alt.Chart(rows(data))
     beside = alt.YOffset("model:N", scale=alt.Scale(domain=list(names)))

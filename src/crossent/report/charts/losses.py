@@ -23,6 +23,7 @@ MARKED = 300
 _LOW = 1e-4
 _BINS = 36
 _SIDE = 235
+_TICKS = (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0)
 
 
 def plane(
@@ -42,7 +43,7 @@ def plane(
     high = max(1.0, float(finite.max(initial=1.0))) * 1.3
     x, y = (np.clip(values, _LOW, high) for values in (a, b))
     scale = alt.Scale(type="log", domain=[_LOW, high], nice=False, clamp=True)
-    ticks = alt.Axis(values=[1e-4, 1e-3, 0.01, 0.1, 1, 10], format="~g", grid=False)
+    ticks = alt.Axis(values=_TICKS, tickCount=len(_TICKS), format="~g", grid=False)
     across = alt.X("x:Q", title=f"cross-entropy of {first}", scale=scale, axis=ticks)
     up = alt.Y("y:Q", title=f"cross-entropy of {second}", scale=scale, axis=ticks)
     equal = alt.Chart(rows([{"x": MORE_WRONG * 0.8, "y": _LOW * 1.25, "said": "about equal"}]))
