@@ -173,7 +173,7 @@ def test_tables_behind_the_charts_have_every_count(opened):
     for row, one in zip(shown, filled, strict=True):
         assert_shows(row[2], one["confidence"])
         assert_shows(row[3], one["accuracy"]["value"])
-    gap = {row[0][0]: row for row in table_of(page, "What makes up the gap")}
+    gap = {row[0][0]: row for row in table_of(page, "What bad costs more than good")}
     for name, words in (("both_right", "both are right"), ("only_b_wrong", "only bad is wrong")):
         part = found["pairs"][0]["gap"][name]
         assert int(gap[words][1][1]) == part["examples"]

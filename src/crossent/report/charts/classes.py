@@ -11,7 +11,7 @@ from crossent.report.charts.svg import GRID, INK, PAPER, WIDTH, Drawer, Legible,
 
 _ROW, _MARK = 20, 5
 _TOGETHER = 2  # models whose marks may share a line
-_DARKEST = 0.25  # a share of mistakes below this is never the darkest
+_DARKEST = 0.1  # a share of mistakes below this is never the darkest
 
 
 def dots(
@@ -36,7 +36,7 @@ def dots(
         "row:N",
         sort=None,
         title=None,
-        scale=alt.Scale(domain=list(shown)),
+        scale=alt.Scale(domain=list(shown), padding=0.4),
         axis=alt.Axis(ticks=False, labelPadding=10),
     )
     x = alt.X("value:Q", title=axis, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=4))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -160,14 +160,14 @@ def _first(comparison: Comparison) -> str:
     return Legible.of(list(comparison.models)).names[0]
 
 
-def parts_chart(pair: Pair, drawer: Drawer, places: int) -> str:
-    """The four parts of a pair's gap, which add up to it."""
-    a, b = Legible.of([pair.a, pair.b], 12).names
-    over = (pair.finite or pair).gap
+def parts_chart(
+    parts: Mapping[str, float], names: tuple[str, str], drawer: Drawer, places: int, *, title: str
+) -> str:
+    """The four parts of a pair's gap, which add up to it, by the names of `PARTS`."""
+    a, b = Legible.of(names, 12).names
     labels = [label.format(a=a, b=b) for label in _PART_LABELS]
-    data = [
-        {"part": label, "value": over[name].contribution or 0.0}
-        for label, name in zip(labels, PARTS, strict=True)
+    data: list[dict[str, Any]] = [
+        {"part": label, "value": parts[name]} for label, name in zip(labels, PARTS, strict=True)
     ]
     for one in data:
         one["said"] = signed(_float(one["value"]), places)
@@ -197,4 +197,4 @@ def parts_chart(pair: Pair, drawer: Drawer, places: int) -> str:
     zero = alt.Chart(rows([{"value": 0}])).mark_rule(color=GRID).encode(x="value:Q")
     chart = alt.layer(zero, bars, after, before).properties(width=WIDTH - 90, height=_ROW * 4)
     said = ", ".join(f"{one['part']} {one['said']}" for one in data)
-    return drawer.svg(chart, f"Parts of the gap, {b} − {a}", f"{said}.")
+    return drawer.svg(chart, title, f"{said}.")

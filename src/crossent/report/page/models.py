@@ -159,30 +159,35 @@ def _outcome(pair: Pair, measure: Measure, comparison: Comparison) -> str:
 
 
 def _parts(pair: Pair, comparison: Comparison, drawer: Drawer, *, wide: bool) -> Figure:
+    """The parts as what the worse model costs more, which is how the sentences of every format count."""
     over = pair.finite or pair
+    gap = over.cross_entropy.difference or 0.0
+    worse, other = (pair.b, pair.a) if gap >= 0 else (pair.a, pair.b)
+    sign = 1 if gap >= 0 else -1
     places = pair_decimals(pair, comparison.models, "cross_entropy")
+    values = {name: sign * (over.gap[name].contribution or 0.0) for name in PARTS}
     rows = tuple(
         (
             Cell(WHERE[name].format(a=short(pair.a), b=short(pair.b))),
             Cell(f"{over.gap[name].examples:,}", over.gap[name].examples),
-            Cell(signed(over.gap[name].contribution, places), over.gap[name].contribution),
+            Cell(signed(values[name], places), values[name]),
         )
         for name in PARTS
     )
+    against = f"{short(worse)} against {short(other)}"
     table = Table(
-        f"What makes up the gap in cross-entropy, {short(pair.b)} − {short(pair.a)}",
+        f"What {short(worse)} costs more than {short(other)}, in nats",
         ("where", "examples", "contribution"),
         rows,
         numeric=columns(1, 2),
     )
     said = [line for line in (half_of_gap(pair, comparison), after_temperature(pair, comparison)) if line]
-    gap = over.cross_entropy.difference
     left_out = f", over the {count(pair.finite.examples, 'example')} finite in both" if pair.finite else ""
-    first = f"The four parts add up to the gap of {signed(gap, places)} nats{left_out}"
+    first = f"The four parts add up to {signed(abs(gap), places)} nats{left_out}"
     return Figure(
-        f"The parts of the gap, {short(pair.b)} − {short(pair.a)}",
+        f"The parts of the gap, {against}",
         "; ".join([first, *said]) + ".",
-        charts.parts_chart(pair, drawer, places),
+        charts.parts_chart(values, (pair.a, pair.b), drawer, places, title=f"Parts of the gap, {against}"),
         table,
         wide,
     )
