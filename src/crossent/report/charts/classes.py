@@ -9,7 +9,7 @@ import altair as alt
 
 from crossent.report.charts.svg import GRID, INK, PAPER, WIDTH, Drawer, Legible, by_model, rows
 
-_ROW, _MARK = 20, 5
+_ROW, _MARK = 21, 6
 _TOGETHER = 2  # models whose marks may share a line
 _DARKEST = 0.1  # a share of mistakes below this is never the darkest
 

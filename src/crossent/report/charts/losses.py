@@ -20,7 +20,7 @@ FEW = 400
 MARKED = 300
 """As many of the marked examples are drawn one by one."""
 
-_LOW = 1e-4
+_LOWEST, _HIGHEST_LOW = -4, -2  # powers of ten at which the axes may begin
 _BINS = 36
 _SIDE = 235
 _TICKS = (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0)
@@ -40,15 +40,18 @@ def plane(
     """
     first, second = Legible.of(names).names
     finite = np.concatenate([a[np.isfinite(a)], b[np.isfinite(b)]])
+    least = max(float(finite.min(initial=1.0)), 10.0**_LOWEST)
+    low = 10.0 ** min(_HIGHEST_LOW, math.floor(math.log10(least)))
     high = max(1.0, float(finite.max(initial=1.0))) * 1.3
-    x, y = (np.clip(values, _LOW, high) for values in (a, b))
-    scale = alt.Scale(type="log", domain=[_LOW, high], nice=False, clamp=True)
-    ticks = alt.Axis(values=_TICKS, tickCount=len(_TICKS), format="~g", grid=False)
+    x, y = (np.clip(values, low, high) for values in (a, b))
+    scale = alt.Scale(type="log", domain=[low, high], nice=False, clamp=True)
+    shown = [tick for tick in _TICKS if low <= tick <= high]
+    ticks = alt.Axis(values=shown, tickCount=len(_TICKS), format="~g", grid=False)
     across = alt.X("x:Q", title=f"cross-entropy of {first}", scale=scale, axis=ticks)
     up = alt.Y("y:Q", title=f"cross-entropy of {second}", scale=scale, axis=ticks)
-    equal = alt.Chart(rows([{"x": MORE_WRONG * 0.8, "y": _LOW * 1.25, "said": "about equal"}]))
+    equal = alt.Chart(rows([{"x": MORE_WRONG * 0.8, "y": low * 1.25, "said": "about equal"}]))
     layers: list[Any] = [
-        _band(across, up, high),
+        _band(across, up, low, high),
         equal.mark_text(color=MUTED, fontSize=11, align="right", baseline="bottom").encode(
             x=across, y=up, text="said:N"
         ),
@@ -60,7 +63,7 @@ def plane(
         marked = difference >= half_from if half_from > 0 else difference <= half_from
     dense = len(a) > FEW
     if dense:
-        layers.append(_density(x, y, high, scale))
+        layers.append(_density(x, y, low, high, scale))
     else:
         points = alt.Chart(rows(_points(x[~marked], y[~marked])))
         layers.append(
@@ -68,11 +71,11 @@ def plane(
                 x=across, y=up
             )
         )
-    layers.append(_line(0.0, high, across, up).mark_line(color=MUTED, strokeWidth=1))
+    layers.append(_line(0.0, low, high, across, up).mark_line(color=MUTED, strokeWidth=1))
     if half_from is not None:
         worse = places[1] if half_from > 0 else places[0]
         layers.append(
-            _line(half_from, high, across, up).mark_line(
+            _line(half_from, low, high, across, up).mark_line(
                 color=colour(worse), strokeDash=[5, 3], strokeWidth=1.5
             )
         )
@@ -99,21 +102,21 @@ def _points(x: Floats, y: Floats) -> list[dict[str, float]]:
     return [{"x": float(f"{p:.4g}"), "y": float(f"{q:.4g}")} for p, q in zip(x, y, strict=True)]
 
 
-def _line(difference: float, high: float, across: Any, up: Any) -> Any:
+def _line(difference: float, low: float, high: float, across: Any, up: Any) -> Any:
     """Where b costs ``difference`` more than a."""
-    start = np.geomspace(_LOW, high, 60)
+    start = np.geomspace(low, high, 60)
     x, y = (start, start + difference) if difference >= 0 else (start - difference, start)
     inside = (x <= high) & (y <= high)
     return alt.Chart(rows(_points(x[inside], y[inside]))).encode(x=across, y=up)
 
 
-def _band(across: Any, up: Any, high: float) -> Any:
+def _band(across: Any, up: Any, low: float, high: float) -> Any:
     """Where the two differ by no more than what counts as about equal."""
-    x = np.geomspace(_LOW, high, 60)
+    x = np.geomspace(low, high, 60)
     data = [
         {
             "x": float(f"{p:.4g}"),
-            "y": float(f"{max(_LOW, p - MORE_WRONG):.4g}"),
+            "y": float(f"{max(low, p - MORE_WRONG):.4g}"),
             "y2": float(f"{min(high, p + MORE_WRONG):.4g}"),
         }
         for p in x
@@ -121,9 +124,9 @@ def _band(across: Any, up: Any, high: float) -> Any:
     return alt.Chart(rows(data)).mark_area(color=FAINT, opacity=0.22).encode(x=across, y=up, y2="y2:Q")
 
 
-def _density(x: Floats, y: Floats, high: float, scale: Any) -> Any:
+def _density(x: Floats, y: Floats, low: float, high: float, scale: Any) -> Any:
     """Squares the darker the more examples they hold, on a logarithmic scale."""
-    edges = np.geomspace(_LOW, high, _BINS + 1)
+    edges = np.geomspace(low, high, _BINS + 1)
     places = [np.clip(np.searchsorted(edges, values, side="right") - 1, 0, _BINS - 1) for values in (x, y)]
     counts = np.bincount(places[0] * _BINS + places[1], minlength=_BINS * _BINS)
     data = []

@@ -20,7 +20,8 @@ def losses(comparison: Comparison, drawer: Drawer) -> Section | None:
     drawn = comparison.drawn
     figures = tuple(_figure(pair, comparison, drawer) for pair in drawn_pairs(comparison))
     words = [
-        "Every example by its two cross-entropies, on logarithmic axes that end at 0.0001. "
+        "Every example by its two cross-entropies, on logarithmic axes; below 0.0001 they are drawn there, "
+        "infinite ones at the other end. "
         f"In the grey band the two differ by no more than {MORE_WRONG:g} nat."
     ]
     if len(drawn.rows) > charts.FEW:

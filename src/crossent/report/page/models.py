@@ -152,7 +152,7 @@ def _outcome(pair: Pair, measure: Measure, comparison: Comparison) -> str:
     if measure != comparison.options.measure:
         return ""
     if pair.outcome == "worse":
-        return f"{pair.worse} is worse"
+        return f"{short(pair.worse or '')} is worse"
     if pair.outcome == "undecided" and comparison.sample.units >= FEWEST:
         return f"undecided: {detectable(pair, comparison.sample, comparison.options)}"
     return pair.outcome
