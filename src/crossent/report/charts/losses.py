@@ -56,10 +56,10 @@ def plane(
             x=across, y=up, text="said:N"
         ),
     ]
+    with np.errstate(invalid="ignore"):  # infinite in both
+        difference = b - a
     marked = np.zeros(len(a), bool)
     if half_from is not None:
-        with np.errstate(invalid="ignore"):
-            difference = b - a
         marked = difference >= half_from if half_from > 0 else difference <= half_from
     dense = len(a) > FEW
     if dense:
@@ -88,8 +88,11 @@ def plane(
             .encode(x=across, y=up)
         )
     chart = alt.layer(*layers).properties(width=_SIDE, height=_SIDE)
-    above, below = int(np.count_nonzero(b > a)), int(np.count_nonzero(a > b))
-    said = f"{second} costs more on {above:,} of {len(a):,} examples, {first} on {below:,}"
+    above, below = (int(np.count_nonzero(sign * difference > MORE_WRONG)) for sign in (1, -1))
+    said = (
+        f"Of {len(a):,} examples {second} costs over {MORE_WRONG:g} nat more on {above:,}, "
+        f"{first} on {below:,}"
+    )
     extra = (
         f"; {int(marked.sum()):,} examples beyond the dashed line make half of the gap"
         if marked.any()
