@@ -18,6 +18,7 @@ class ReadyPredictions:
     kinds: dict
     ids: list | None = None
     step: int = 30
+    images: None = None
 
     def __post_init__(self):
         self.models = tuple(

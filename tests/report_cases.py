@@ -28,7 +28,7 @@ def cifar():
     return compare(files, classes=names)
 
 
-def large(rows=2_000, classes=1_000, models=8):
+def large(rows=1_500, classes=1_000, models=8):
     """Many models and classes; the later ones know more."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, classes, rows)
