@@ -19,7 +19,7 @@ import typer
 
 from crossent import __version__
 from crossent.errors import CrossentError, OptionError
-from crossent.files import check_place, written
+from crossent.files import check_folder, check_place, written
 from crossent.options import CompareOptions
 from crossent.wording import InputFormat, Kind, LabelIs, Measure, visible
 
@@ -162,6 +162,8 @@ def compare(
         for place in (json, report):
             if place is not None:
                 check_place(place)  # before the work is done
+        if images is not None:
+            check_folder(images)
         from crossent.comparison import compare_predictions, opened
         from crossent.report.progress import progress_bar
 

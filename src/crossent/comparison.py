@@ -133,7 +133,7 @@ class Comparison:
         Raises
         ------
         OSError
-            If the page cannot be written; nothing is left behind.
+            If the page cannot be written, or ``images`` is no folder; nothing is left behind.
         """
         from crossent.report.as_html import as_html
 

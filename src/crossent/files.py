@@ -40,10 +40,15 @@ def check_place(path: Path) -> None:
     """Raise the OSError that writing ``path`` would end with, as far as that can be known beforehand."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "no such folder", str(path.parent))
+    check_folder(path.parent)
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
+
+
+def check_folder(path: Path) -> None:
+    """Raise an OSError that names ``path`` if it is no folder."""
+    if not path.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder", str(path))
 
 
 def _umask() -> int:

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from crossent.comparison import Comparison
-from crossent.errors import OptionError
 from crossent.extremes import Example
+from crossent.files import check_folder
 from crossent.predictions import Image
 
 _SIDE = 192
@@ -37,8 +37,8 @@ class Picture:
 
 def pictures(comparison: Comparison, examples: Sequence[Example], folder: Path | None) -> dict[int, Picture]:
     """A picture for each example, by row; empty where nothing says that there are images."""
-    if folder is not None and not folder.is_dir():
-        raise OptionError(f"images: {folder} is no folder")
+    if folder is not None:
+        check_folder(folder)
     column = comparison.images
     if (column is None and folder is None) or not examples:
         return {}
