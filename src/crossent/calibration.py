@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from crossent.arrays import ENTRIES_PER_BLOCK
 from crossent.measures import example_losses, top_probability
 from crossent.reliability import EDGES, Reliability
 from crossent.sample import MOST_VALUES, SampledRows, most_rows
@@ -30,7 +31,6 @@ FOLDS = 5
 LOWEST, HIGHEST = 0.05, 20.0
 """The range of temperatures; its own mirror image under 1/T."""
 
-_CHUNK = 2**17
 _DEEPEST = -40_000.0
 """A gap this deep has weight exp(-1000) = 0 at every temperature that is ever tried."""
 
@@ -218,7 +218,7 @@ class _Rows:
 def _slope(rows: _Rows, spans: Sequence[slice], inverse: float) -> tuple[float, float]:
     """Sums of the first and second derivative of each row's cross-entropy by 1/T."""
     slope = curvature = 0.0
-    step = max(1, _CHUNK // rows.gaps.shape[1])
+    step = max(1, ENTRIES_PER_BLOCK // rows.gaps.shape[1])
     for span in spans:
         low, high, _ = span.indices(len(rows.gaps))
         for start in range(low, high, step):

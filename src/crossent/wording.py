@@ -46,9 +46,7 @@ def shortened(text: str, width: int) -> str:
 def visible(text: str) -> str:
     """The text with control and direction characters spelled out: names may hold anything."""
     return "".join(
-        char.encode("unicode_escape").decode()
-        if category(char) in ("Cc", "Cf", "Zl", "Zp") and char not in _JOINERS
-        else char
+        char.encode("unicode_escape").decode() if category(char) in _UNSEEN and char not in _JOINERS else char
         for char in text
     )
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crossent.errors import PredictionsError
-from crossent.predictions.arrow_tables import classes_in, described, recut
+from crossent.predictions.arrow_tables import classes_in, described, first_line, recut
 from crossent.predictions.table import Batch, Column, refuse_repeated
 
 _PIECES = 8  # a block is read in pieces, on one thread: faster with more, and twice the memory
@@ -51,7 +51,7 @@ class ParquetTable:
                     pa.default_memory_pool().release_unused()
         except (pa.ArrowException, OSError) as error:
             raise PredictionsError(
-                f"{self.origin} is damaged, or changed while read ({_first_line(error)}): write it again"
+                f"{self.origin} is damaged, or changed while read ({first_line(error)}): write it again"
             ) from error
 
 
@@ -62,7 +62,7 @@ def open_parquet(path: Path, origin: str) -> ParquetTable:
             schema, rows = file.schema_arrow, file.metadata.num_rows
     except (pa.ArrowException, OSError) as error:
         raise PredictionsError(
-            f"{origin} is no complete Parquet file ({_first_line(error)}): write it again"
+            f"{origin} is no complete Parquet file ({first_line(error)}): write it again"
         ) from error
     refuse_repeated(schema.names, origin)
     return ParquetTable(
@@ -72,7 +72,3 @@ def open_parquet(path: Path, origin: str) -> ParquetTable:
 
 def _file(path: Path) -> pq.ParquetFile:
     return pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".")[:200]
