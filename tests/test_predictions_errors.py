@@ -127,7 +127,7 @@ ONE_SOURCE = [
     (lambda: "nope.csv", {}, "nope.csv: no such file"),
     (lambda: "a*.csv", {}, "a*.csv: no such file, and patterns are not read yet; name one file"),
     (lambda: "s3://a/b.csv", {}, "s3://a/b.csv: addresses and object stores are not read yet; copy the file here"),
-    (folder, {}, "nn1 is a folder: name a predictions file in it"),
+    (folder, {}, "nn1 is a folder without predictions.parquet, and without seed-1, seed-2, ...: name a predictions file"),
     (text("", "nn1.parquet"), {}, "nn1.parquet is empty: write it again"),
     (text(b"ARROW1xx", "nn1.parquet"), {}, "nn1.parquet is an Arrow file, not .parquet: name it .arrow or .feather or .ipc"),
     (text("x", "nn1.xlsx"), {}, f"nn1.xlsx has no known suffix: {KNOWN} are read"),

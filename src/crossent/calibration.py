@@ -130,7 +130,7 @@ def temperature_of(sample: SampledRows, model: int, *, kind: Kind, confidence: f
     outputs = sample.outputs[model][order].astype(np.float64, copy=False)
     labels = sample.labels[order]
     losses = example_losses(outputs, labels, kind=kind, clip=None)
-    correct = ~losses.wrong
+    correct = losses.wrong == 0
     before = Temperature(
         None,
         None,

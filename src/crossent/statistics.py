@@ -18,7 +18,7 @@ from typing import Literal
 
 from crossent.moments import Moments, Series
 
-Method = Literal["wilson", "t", "newcombe", "none"]
+Method = Literal["wilson", "t", "newcombe", "welch", "none"]
 
 FEWEST = 20
 """Under so many examples (or clusters) only Wilson's interval is given."""
@@ -154,6 +154,47 @@ def error_difference(
         None,
         few_decide=False,
         detectable=_detectable(series.standard_error) if a + b else None,
+    )
+
+
+def welch(a: Sequence[float], b: Sequence[float], confidence: float) -> Difference:
+    """The difference of two groups' means, b − a, by Welch's t; of seeds: each value one run's mean loss.
+
+    Without interval and test where a group has one value, or neither varies.
+
+    Notes
+    -----
+    Welch (1947), doi:10.1093/biomet/34.1-2.28; degrees of freedom: Satterthwaite (1946),
+    doi:10.2307/3002019.
+    """
+    means = [math.fsum(values) / len(values) for values in (a, b)]
+    difference: float | None = means[1] - means[0]
+    if difference is not None and math.isnan(difference):
+        difference = None
+    nothing = Difference(difference, None, None, "welch", None, None, few_decide=False, detectable=None)
+    if min(len(a), len(b)) < 2 or difference is None or math.isinf(difference):
+        return nothing
+    shares = [
+        math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1) / len(values)
+        for values, mean in zip((a, b), means, strict=True)
+    ]
+    error = math.sqrt(math.fsum(shares))
+    if error == 0:
+        return nothing
+    parts = [
+        (share / error**2) ** 2 / (len(values) - 1) for share, values in zip(shares, (a, b), strict=True)
+    ]
+    freedom = 1 / math.fsum(parts)
+    half = _t_half_width(error, freedom, confidence)
+    return Difference(
+        difference,
+        difference - half,
+        difference + half,
+        "welch",
+        _t_p_value(difference / error, freedom),
+        None,
+        few_decide=False,
+        detectable=_detectable(error),
     )
 
 

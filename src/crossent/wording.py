@@ -25,9 +25,14 @@ _UNSEEN = ("Cc", "Cf", "Zl", "Zp")
 _JOINERS = "\u200c\u200d"  # of letters and of emoji
 
 
-def count(number: int, noun: str) -> str:
+def quantity(number: float) -> str:
+    """``10,000``; a mean of counts, which need not be whole, as ``498.3``."""
+    return f"{number:,.0f}" if number == round(number) else f"{number:,.1f}"
+
+
+def count(number: float, noun: str) -> str:
     """``1 example``, ``10,000 examples``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{quantity(number)} {noun}" if number == 1 else f"{quantity(number)} {noun}s"
 
 
 def listing(words: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 Formats, names of columns and models, pairing of rows. What blocks are good for is decided elsewhere.
 """
 
-from crossent.predictions.block import Block, Kind, ModelSource, Predictions, rows_per_block
+from crossent.predictions.block import Block, Kind, ModelSource, Predictions, by_model, rows_per_block
 from crossent.predictions.columns import Columns
 from crossent.predictions.opened import open_sources
 from crossent.predictions.sources import Source
@@ -17,6 +17,7 @@ __all__ = [
     "Predictions",
     "PredictionsWriter",
     "Source",
+    "by_model",
     "open_predictions",
     "open_sources",
     "rows_per_block",

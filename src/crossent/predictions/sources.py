@@ -9,12 +9,13 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
 from crossent.errors import OptionError, PredictionsError
 from crossent.predictions.arrow_files import open_arrow
+from crossent.predictions.folders import runs_in
 from crossent.predictions.json_lines import open_json_lines
 from crossent.predictions.memory import memory_table
 from crossent.predictions.numpy_files import open_npy, open_npz
@@ -140,6 +141,13 @@ def split_labels(source: Source | None) -> Named:
     return _split(source, "labels")
 
 
+def runs_of(source: Named) -> dict[str, Named]:
+    """A source by the names of its runs: itself, or what a folder holds."""
+    if source.path is None or not source.path.is_dir():
+        return {"": source}
+    return {name: replace(source, source=path) for name, path in runs_in(source.path).items()}
+
+
 def open_named(name: str, source: Named, input_format: InputFormat | None) -> Table:
     """The table behind a source."""
     if source.is_standard_input:
@@ -151,7 +159,9 @@ def open_named(name: str, source: Named, input_format: InputFormat | None) -> Ta
 
 def open_labels(source: Source, input_format: InputFormat | None) -> tuple[Table, str | None]:
     """The table behind ``--labels``, and the array in it that was asked for."""
-    split = split_labels(source)
+    (split, *more) = runs_of(split_labels(source)).values()
+    if more:
+        raise PredictionsError(f"{source} holds several seeds: name the folder of one of them")
     return open_named("labels", split, input_format), split.array
 
 
@@ -163,8 +173,6 @@ def open_file(path: Path, array: str | None = None) -> Table:
 def _opened(path: Path, called: str, origin: str, suffix: str) -> Table:
     """The table in a file; messages name the file ``called``, and what is in it ``origin``."""
     try:
-        if path.is_dir():
-            raise PredictionsError(f"{called} is a folder: name a predictions file in it")
         with path.open("rb") as file:
             start = file.read(8)
     except FileNotFoundError as error:
@@ -261,6 +269,8 @@ def _end(i: int, split: Sequence[Named], files: Sequence[str | None], stems: Seq
 
 
 def _stem(path: Path) -> str:
+    if path.is_dir():
+        return path.resolve().name
     return path.name[: len(path.name) - len(_suffix(path))]
 
 
