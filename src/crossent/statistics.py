@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from crossent.moments import Moments, Series
@@ -73,6 +73,12 @@ def wilson(wrong: int, count: int, confidence: float) -> Estimate:
     return Estimate(int(wrong) / int(count), low, high, "wilson", few_decide=False)
 
 
+def wilson_share(share: float, count: float, confidence: float) -> Estimate:
+    """A share with Wilson's interval for ``count`` examples, which need not be a whole number."""
+    low, high = _wilson_limits(share * count, count, confidence)
+    return Estimate(share, low, high, "wilson", few_decide=False)
+
+
 def wilson_effective(series: Series, confidence: float) -> Estimate:
     """The share of ones in a weighted or clustered series of zeros and ones; at least one unit.
 
@@ -88,12 +94,9 @@ def wilson_effective(series: Series, confidence: float) -> Estimate:
     share = series.mean
     spread = share * (1 - share)
     if not series.varies or spread == 0:
-        low, high = _wilson_limits(share * series.units, series.units, confidence)
-        return Estimate(share, low, high, "wilson", few_decide=False)
-    effective = spread / series.standard_error**2
-    low, high = _wilson_limits(share * effective, effective, confidence)
-    few_decide = series.units < FEWEST or _few_decide(series)
-    return Estimate(share, low, high, "wilson", few_decide=few_decide)
+        return wilson_share(share, series.units, confidence)
+    found = wilson_share(share, spread / series.standard_error**2, confidence)
+    return replace(found, few_decide=series.units < FEWEST or _few_decide(series))
 
 
 def student(series: Series, confidence: float, *, range: tuple[float, float]) -> Estimate:

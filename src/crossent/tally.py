@@ -77,7 +77,7 @@ class BlockFloats:
     labels : None for hard labels without weights, where counts say it all.
     gap : (pairs, 4) Σ w d of the finite cross-entropy differences d by part.
     gap_weight : (pairs,) Σ w of their rows.
-    confidence : (models, bins) sums of the top probabilities.
+    bins : (models, 4, bins) `reliability.Reliability.sums`.
     ids_digest, labels_digest : digests.
     """
 
@@ -88,7 +88,7 @@ class BlockFloats:
     labels: LabelFloats | None
     gap: Floats
     gap_weight: Floats
-    confidence: Floats
+    bins: Floats
     ids_digest: bytes
     labels_digest: bytes
 
@@ -218,7 +218,7 @@ class Tally:
             models=tuple(replace(one, confusion=one.confusion.compact()) for one in self.models),
             pairs=tuple(self.pairs),
             reliability=tuple(
-                Reliability.joined(one.bins, np.stack([block.confidence[i] for block in blocks]))
+                Reliability.joined(one.bins, np.stack([block.bins[i] for block in blocks]))
                 for i, one in enumerate(self.models)
             ),
             gaps=_added([block.gap for block in blocks]),
@@ -267,7 +267,9 @@ def tally_block(block: Block, rule: Rule) -> Tally:
     stacked = np.array([*series, *_label_series(block.labels)], np.float64)
     reliability = [
         Reliability.of(
-            np.concatenate([run.top for run in one]), np.concatenate([run.wrong == 0 for run in one])
+            np.concatenate([run.top for run in one]),
+            np.concatenate([run.wrong == 0 for run in one]),
+            None if weights is None else np.tile(weights, len(one)),
         )
         for one in runs
     ]
@@ -282,7 +284,7 @@ def tally_block(block: Block, rule: Rule) -> Tally:
         _label_floats(block, label, len(rule.classes)),
         gap,
         gap_weight,
-        np.stack([one.confidence for one in reliability]),
+        np.stack([one.sums for one in reliability]),
         _ids_digest(block),
         _labels_digest(block),
     )
