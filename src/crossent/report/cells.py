@@ -194,6 +194,23 @@ def after_temperature(pair: Pair, comparison: Comparison) -> str:
     )
 
 
+def slice_rows(comparison: Comparison) -> list[list[str]]:
+    """A header and the cross-entropies by the values of a column, and for two models their difference."""
+    slices = [one for one in comparison.slices if one.of == "column"]
+    if not slices:
+        return []
+    rows = [[comparison.signature.by or "", "examples", *(short(name) for name in comparison.models)]]
+    if len(comparison.pairs) == 1:
+        rows[0].append(f"{short(comparison.pairs[0].b)} − {short(comparison.pairs[0].a)}")
+    for one in slices:
+        means = [losses.cross_entropy.value for losses in one.models]
+        found = one.pairs[0].cross_entropy if len(one.pairs) == 1 else None
+        places = decimals(means, half_widths([] if found is None else [found]))
+        row = [short(one.value), f"{one.examples:,}", *(number(mean, places) for mean in means)]
+        rows.append(row if found is None else [*row, interval(found, places)])
+    return rows
+
+
 def difference_lines(comparison: Comparison) -> list[str]:
     """Each pair's differences with interval and test, the leading measure's with its outcome.
 
