@@ -48,6 +48,11 @@ def shortened(text: str, width: int) -> str:
     return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}"
 
 
+def quoted(text: str) -> str:
+    """What stands in a file, in a message: ``'image 007'``, and not all of it where it fills the screen."""
+    return f"'{shortened(text, 60)}'"
+
+
 def visible(text: str) -> str:
     """The text with control and direction characters spelled out: names may hold anything."""
     return "".join(

@@ -25,6 +25,7 @@ from crossent.predictions.partitions import MATCHED_BYTES, Lacking, Scratch, mat
 from crossent.predictions.reader import NO_COLUMNS, Reader, Rows
 from crossent.predictions.unique import Uniqueness
 from crossent.predictions.values import Place, from_arrow
+from crossent.wording import quoted
 
 _ROWS = 65_536
 
@@ -156,7 +157,7 @@ def _refuse_repeated(origin: str, repeated: tuple[str, int, int] | None) -> None
     if repeated is not None:
         name, first, second = repeated
         raise PredictionsError(
-            f"{origin}: id '{name}' stands in row {first + 1} and in row {second + 1};"
+            f"{origin}: id {quoted(name)} stands in row {first + 1} and in row {second + 1};"
             " every example needs an id of its own"
         )
 
@@ -177,7 +178,7 @@ def _ids(reader: Reader, memory: int) -> pa.ChunkedArray | None:
 def _refuse_different(first: Reader, other: Reader, missing: Lacking, extra: Lacking) -> None:
     said = [
         f"{words} {lacking.count:,} of {owner}'s ids"
-        f" ({', '.join(name for _, name in lacking.first)}{', ...' if lacking.count > 3 else ''})"
+        f" ({', '.join(lacking.names)}{', ...' if lacking.count > 3 else ''})"
         for words, lacking, owner in (
             (f"{other.table.origin} lacks", missing, first.table.origin),
             (f"{first.table.origin} lacks", extra, other.table.origin),

@@ -19,6 +19,7 @@ from crossent.predictions.table import Batch, Column, refuse_repeated
 
 _PIECES = 8  # a block is read in pieces, on one thread: faster with more, and twice the memory
 _BUFFER = 1 << 18  # pages are read as they are needed, not a whole row group at once
+_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)  # the last: names of columns that are not UTF-8
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,12 @@ class ParquetTable:
                 for piece in file.iter_batches(
                     batch_size=max(1, rows // _PIECES), columns=wanted, use_threads=False
                 ):
+                    for column in piece.columns:
+                        if not pa.types.is_primitive(column.type):
+                            column.validate(full=True)  # Arrow believes that all text is UTF-8
                     yield piece.select(wanted)
                     pa.default_memory_pool().release_unused()
-        except (pa.ArrowException, OSError) as error:
+        except _ERRORS as error:
             raise PredictionsError(
                 f"{self.origin} is damaged, or changed while read ({first_line(error)}): write it again"
             ) from error
@@ -60,7 +64,7 @@ def open_parquet(path: Path, origin: str) -> ParquetTable:
     try:
         with _file(path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
-    except (pa.ArrowException, OSError) as error:
+    except _ERRORS as error:
         raise PredictionsError(
             f"{origin} is no complete Parquet file ({first_line(error)}): write it again"
         ) from error
