@@ -41,9 +41,10 @@ class ArrowFileTable:
 
     def batches(self, *, texts: Sequence[str], numbers: Sequence[str], rows: int) -> Iterator[Batch]:
         wanted = list(dict.fromkeys([*texts, *numbers]))
-        return recut(self._pieces(wanted, rows), rows)
+        return recut(self.pieces(wanted, rows), rows)
 
-    def _pieces(self, wanted: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+    def pieces(self, wanted: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """These columns, at most ``rows`` rows at a time."""
         fields = [i for i, column in enumerate(self.columns) if column.name in wanted]
         try:
             for whole in _record_batches(self.path, self.stream, fields):

@@ -22,9 +22,10 @@ from crossent.errors import PredictionsError
 from crossent.predictions.beside import Beside
 from crossent.predictions.labels import Labels
 from crossent.predictions.partitions import MATCHED_BYTES, Lacking, Scratch, matched
+from crossent.predictions.parts import place_in
 from crossent.predictions.reader import NO_COLUMNS, Reader, Rows
 from crossent.predictions.unique import Uniqueness
-from crossent.predictions.values import Place, from_arrow
+from crossent.predictions.values import from_arrow
 from crossent.wording import quoted
 
 _ROWS = 65_536
@@ -58,7 +59,7 @@ class Joined:
         for low in range(start, len(self.places), count):
             part = slice(low, low + count)
             yield Rows(
-                Place(table.origin, self.places[part], table.noun),
+                place_in(table, self.places[part]),
                 None,
                 _in_memory(self.labels, part),
                 _in_memory(self.outputs, part),

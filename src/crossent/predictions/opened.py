@@ -30,6 +30,7 @@ from crossent.predictions.columns import (
     output_columns,
 )
 from crossent.predictions.labels import LabelReader, label_reader, order_of
+from crossent.predictions.parts import place_in
 from crossent.predictions.reader import OutputReader, Reader, Rows
 from crossent.predictions.sources import (
     Named,
@@ -42,7 +43,7 @@ from crossent.predictions.sources import (
     split_labels,
 )
 from crossent.predictions.table import Table, listed
-from crossent.predictions.values import Place, as_matrix
+from crossent.predictions.values import as_matrix
 from crossent.wording import InputFormat
 
 _UNDECLARED = Columns()
@@ -192,7 +193,7 @@ def _kind_help(plain: PlainMatrix) -> str:
             f"{table.origin} is {column.type}, not a matrix with one row per example and one column per class"
         )
     for batch in table.batches(texts=[], numbers=[column.name], rows=rows_per_block(column.width)):
-        place = Place(table.origin, range(len(batch[column.name])))
+        place = place_in(table, range(len(batch[column.name])))
         first = as_matrix(batch, [column.name], column.width, column.dtype, place).astype(np.float64)
         with np.errstate(invalid="ignore", over="ignore"):
             sums = first.sum(axis=1)

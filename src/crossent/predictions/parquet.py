@@ -40,9 +40,10 @@ class ParquetTable:
 
     def batches(self, *, texts: Sequence[str], numbers: Sequence[str], rows: int) -> Iterator[Batch]:
         wanted = list(dict.fromkeys([*texts, *numbers]))
-        return recut(self._pieces(wanted, rows), rows)
+        return recut(self.pieces(wanted, rows), rows)
 
-    def _pieces(self, wanted: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+    def pieces(self, wanted: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """These columns, at most ``rows`` rows at a time."""
         try:
             with _file(self.path) as file:
                 for piece in file.iter_batches(

@@ -15,11 +15,12 @@ from typing import Any, get_args
 
 from crossent.errors import OptionError, PredictionsError
 from crossent.predictions.arrow_files import open_arrow
-from crossent.predictions.folders import runs_in
+from crossent.predictions.folders import contents, matching
 from crossent.predictions.json_lines import open_json_lines
 from crossent.predictions.memory import memory_table
 from crossent.predictions.numpy_files import open_npy, open_npz
 from crossent.predictions.parquet import open_parquet
+from crossent.predictions.parts import joined
 from crossent.predictions.standard_input import STANDARD_INPUT, spooled
 from crossent.predictions.table import Table
 from crossent.predictions.text import open_text
@@ -86,11 +87,13 @@ class Named:
     name : given by the user; None where it follows from the file.
     source : the path, or the object.
     array : the array in an `.npz` that was asked for.
+    parts : the files, where the path is a folder or a pattern of many.
     """
 
     name: str | None
     source: Source
     array: str | None = None
+    parts: tuple[Path, ...] = ()
 
     @property
     def path(self) -> Path | None:
@@ -143,15 +146,23 @@ def split_labels(source: Source | None) -> Named:
 
 def runs_of(source: Named) -> dict[str, Named]:
     """A source by the names of its runs: itself, or what a folder holds."""
-    if source.path is None or not source.path.is_dir():
+    if source.path is None:
         return {"": source}
-    return {name: replace(source, source=path) for name, path in runs_in(source.path).items()}
+    if not source.path.is_dir():
+        parts = matching(source.path)
+        return {"": replace(source, source=parts[0]) if len(parts) == 1 else replace(source, parts=parts)}
+    found = contents(source.path)
+    if found.parts:
+        return {"": replace(source, parts=found.parts)}
+    return {name: replace(source, source=path) for name, path in found.runs.items()}
 
 
 def open_named(name: str, source: Named, input_format: InputFormat | None) -> Table:
     """The table behind a source."""
     if source.is_standard_input:
         return spooled(lambda path: _opened(path, _STDIN, _STDIN, f".{input_format}"))
+    if source.parts:
+        return joined([open_file(part) for part in source.parts], str(source.path))
     if source.path is not None:
         return open_file(source.path, source.array)
     return memory_table(source.source, f"{name} (array)")
@@ -176,7 +187,7 @@ def _opened(path: Path, called: str, origin: str, suffix: str) -> Table:
         with path.open("rb") as file:
             start = file.read(8)
     except FileNotFoundError as error:
-        raise PredictionsError(_missing(called)) from error
+        raise PredictionsError(f"{called}: no such file") from error
     except PermissionError as error:
         raise PredictionsError(f"{called}: permission denied; make it readable") from error
     except OSError as error:
@@ -279,12 +290,6 @@ def _suffix(path: Path) -> str:
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     both = "".join(suffixes)
     return both if both in FORMATS else (suffixes[-1] if suffixes else "")
-
-
-def _missing(path: str) -> str:
-    if any(sign in path for sign in "*?["):
-        return f"{path}: no such file, and patterns are not read yet; name one file"
-    return f"{path}: no such file"
 
 
 def _unknown(path: Path) -> str:
