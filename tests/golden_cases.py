@@ -3,9 +3,12 @@
 Data come from Weyl sequences, the same on every machine and in every version of NumPy.
 """
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 
-from crossent import CompareOptions, compare
+from crossent import CompareOptions, compare, save_predictions
 
 DOG_CAT = {
     "NN1": [[0.9, 0.1], [0.1, 0.9], [0.4, 0.6]],
@@ -132,6 +135,43 @@ def clusters():
     )
 
 
+def write_seeds(folder, recipe, skills):
+    """One RUN for each seed, as training leaves them: the same examples, a little more or less skill."""
+    labels, base = examples(400, 3, 0.0, ROOTS)
+    for seed, skill in enumerate(skills, 1):
+        noise = np.stack([weyl(400, 19 + 2 * seed + 30 * place) for place in range(3)], axis=1)
+        logits = base + 2 * (noise - 0.5)
+        logits[np.arange(400), labels] += skill
+        path = folder / recipe / f"seed-{seed}"
+        path.mkdir(parents=True)
+        save_predictions(
+            path / "predictions.parquet",
+            labels=labels,
+            logits=logits,
+            classes=["dog", "cat", "fox"],
+            ids=[f"image {row}" for row in range(400)],
+        )
+
+
+def _seeds(**skills):
+    with tempfile.TemporaryDirectory() as folder:
+        for recipe, by_seed in skills.items():
+            write_seeds(Path(folder), recipe, by_seed)
+        return compare([Path(folder, recipe) for recipe in skills])
+
+
+def seeds_of_two_recipes():
+    return _seeds(ce=(2.0, 2.1, 1.9, 2.05, 1.95), se=(1.2, 1.4, 1.1, 1.3))
+
+
+def seeds_that_hide_the_difference():
+    return _seeds(ce=(2.0, 1.2, 1.9), se=(1.2, 2.3, 1.1))
+
+
+def too_few_seeds():
+    return _seeds(ce=(2.0, 2.1), se=(1.2, 1.4, 1.1))
+
+
 def file_with_itself():
     labels, logits = examples(400, 3, 2.0, ROOTS)
     return compare(
@@ -154,6 +194,9 @@ CASES = {
         one_model,
         soft_labels,
         clusters,
+        seeds_of_two_recipes,
+        seeds_that_hide_the_difference,
+        too_few_seeds,
         file_with_itself,
     )
 }

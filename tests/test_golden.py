@@ -70,6 +70,13 @@ def test_markdown_tells_the_same_numbers(name, found):
     assert str(found[name].signature) in markdown
 
 
+def test_markdown_has_the_slices(found):
+    lines = as_markdown(found["clusters"]).splitlines()
+    header = lines.index("| room | examples | NN1 | NN2 | NN2 − NN1 |")
+    assert lines[header + 1] == "|---|---|---|---|---|"
+    assert lines[header + 2] == "| garden | 200 | 0.482 | 0.767 | +0.285 \\[+0.170, +0.400\\] |"
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_metrics_are_known_numbers(name, found):
     metrics = found[name].metrics()

@@ -125,9 +125,9 @@ KNOWN = "Parquet, Arrow or Feather, CSV, TSV or JSON Lines (also .gz, .zst), .np
 ONE_SOURCE = [
     # the file itself
     (lambda: "nope.csv", {}, "nope.csv: no such file"),
-    (lambda: "a*.csv", {}, "a*.csv: no such file, and patterns are not read yet; name one file"),
+    (lambda: "a*.csv", {}, "a*.csv: no file matches; in a shell, put the pattern in quotes"),
     (lambda: "s3://a/b.csv", {}, "s3://a/b.csv: addresses and object stores are not read yet; copy the file here"),
-    (folder, {}, "nn1 is a folder: name a predictions file in it"),
+    (folder, {}, "nn1 is a folder without predictions.parquet, without seed-1, seed-2, ..., and without Parquet or Arrow files: name a predictions file"),
     (text("", "nn1.parquet"), {}, "nn1.parquet is empty: write it again"),
     (text(b"ARROW1xx", "nn1.parquet"), {}, "nn1.parquet is an Arrow file, not .parquet: name it .arrow or .feather or .ipc"),
     (text("x", "nn1.xlsx"), {}, f"nn1.xlsx has no known suffix: {KNOWN} are read"),

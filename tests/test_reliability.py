@@ -46,14 +46,15 @@ def test_counts_and_sums_by_hand():
     sums[[8, 13, 14]] = 0.6, 1.8, 1.0
     assert np.array_equal(found.counts.examples, examples)
     assert np.array_equal(found.counts.correct, correct)
-    assert np.array_equal(found.confidence, sums)
+    assert np.array_equal(found.sums, [examples, examples, correct, sums])
     assert found.counts.examples.dtype == found.counts.correct.dtype == np.int64
-    assert found.confidence.dtype == np.float64
+    assert found.sums.dtype == np.float64
 
 
 def test_no_example_at_all():
     found = Reliability.of(np.empty(0), np.empty(0, np.bool_))
-    assert found.counts.examples.tolist() == found.confidence.tolist() == [0] * BINS
+    assert found.counts.examples.tolist() == [0] * BINS
+    assert found.sums.tolist() == [[0] * BINS] * 4
 
 
 @given(st.data())
@@ -63,16 +64,17 @@ def test_any_order_of_blocks_gives_the_same_bits(data):
     blocks = []
     for size in data.draw(st.lists(st.integers(0, 60), min_size=1, max_size=8)):
         top = rng.random(size) ** rng.choice([0.01, 1, 30])
-        blocks.append(Reliability.of(top, rng.random(size) < top))
+        weights = rng.random(size) if seed % 2 else None
+        blocks.append(Reliability.of(top, rng.random(size) < top, weights))
 
     def merged(parts):
         counts = BinCounts(np.zeros(BINS, np.int64), np.zeros(BINS, np.int64))
         for part in parts:
             counts = counts.plus(part.counts)
-        return Reliability.joined(counts, np.stack([part.confidence for part in parts]))
+        return Reliability.joined(counts, np.stack([part.sums for part in parts]))
 
     whole, other = merged(blocks), merged(data.draw(st.permutations(blocks)))
-    assert whole.confidence.tobytes() == other.confidence.tobytes()
+    assert whole.sums.tobytes() == other.sums.tobytes()
     assert np.array_equal(whole.counts.examples, other.counts.examples)
     assert np.array_equal(whole.counts.correct, other.counts.correct)
     assert whole.counts.examples.sum() == sum(int(part.counts.examples.sum()) for part in blocks)

@@ -72,6 +72,37 @@ def test_weighted_means_are_those_of_the_same_rows_repeated(soft):
         assert weighted.label_entropy == pytest.approx(plain.label_entropy, rel=1e-12)
 
 
+def test_weighted_calibration_is_that_of_the_same_rows_repeated():
+    repeated = np.repeat(np.arange(COUNT), WEIGHTS)
+    weighted = compare(sources(w=WEIGHTS), options=CompareOptions(weight="w"))
+    plain = compare({"a": LOGITS[repeated]}, labels=LABELS[repeated], kind="logits")
+    ours, theirs = next(iter(weighted.models.values())), plain.models["a"]
+    assert ours.calibration_error.value == pytest.approx(theirs.calibration_error.value, rel=1e-12)
+    for mine, other in zip(ours.reliability, theirs.reliability, strict=True):
+        if other.examples == 0:
+            assert mine.confidence is None
+            continue
+        assert mine.confidence == pytest.approx(other.confidence, rel=1e-12)
+        assert mine.accuracy.value == pytest.approx(other.accuracy.value, rel=1e-12)
+        # a repeated row is taken for so many examples, a heavy one for less than one of each unit of weight
+        assert mine.accuracy.high - mine.accuracy.low >= other.accuracy.high - other.accuracy.low - 1e-12
+    assert ours.temperature.value == pytest.approx(theirs.temperature.value, rel=1e-8)
+    assert ours.temperature.cross_entropy_before == pytest.approx(ours.cross_entropy.value, rel=1e-12)
+    assert ours.temperature.examples == np.count_nonzero(WEIGHTS)
+    expected = theirs.temperature.calibration_error_before.value
+    assert ours.temperature.calibration_error_before.value == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_unit_of_the_weights_does_not_matter_to_calibration():
+    small, large = (
+        next(iter(compare(sources(w=WEIGHTS * unit), options=CompareOptions(weight="w")).models.values()))
+        for unit in (1e-150, 2.0**900)
+    )
+    assert small.calibration_error.value == pytest.approx(large.calibration_error.value, rel=1e-12)
+    assert small.temperature.value == pytest.approx(large.temperature.value, rel=1e-9)
+    assert small.temperature.cross_entropy == pytest.approx(large.temperature.cross_entropy, rel=1e-12)
+
+
 def test_counts_stay_unweighted():
     weighted = compare(sources(w=WEIGHTS), options=CompareOptions(weight="w"))
     plain = compare(sources())

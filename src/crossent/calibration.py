@@ -14,10 +14,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from crossent.arrays import ENTRIES_PER_BLOCK
 from crossent.measures import example_losses, top_probability
 from crossent.reliability import EDGES, Reliability
 from crossent.sample import MOST_VALUES, SampledRows, most_rows
-from crossent.statistics import Estimate, wilson
+from crossent.statistics import Estimate, wilson_share
 from crossent.wording import Kind, count
 
 Floats = NDArray[np.float64]
@@ -30,7 +31,6 @@ FOLDS = 5
 LOWEST, HIGHEST = 0.05, 20.0
 """The range of temperatures; its own mirror image under 1/T."""
 
-_CHUNK = 2**17
 _DEEPEST = -40_000.0
 """A gap this deep has weight exp(-1000) = 0 at every temperature that is ever tried."""
 
@@ -86,20 +86,17 @@ class TemperatureGap:
 def reliability_bins(reliability: Reliability, confidence: float) -> tuple[ReliabilityBin, ...]:
     """The reliability diagram, with Wilson's bands at ``confidence``."""
     bins = []
-    for low, high, examples, correct, total in zip(
-        EDGES[:-1].tolist(),
-        EDGES[1:].tolist(),
-        reliability.counts.examples.tolist(),
-        reliability.counts.correct.tolist(),
-        reliability.confidence.tolist(),
-        strict=True,
-    ):
-        mean = total / examples if examples else None
-        bins.append(
-            ReliabilityBin(
-                low, high, examples, mean, wilson(correct, examples, confidence) if examples else None
-            )
-        )
+    edges = zip(EDGES[:-1].tolist(), EDGES[1:].tolist(), strict=True)
+    counts = reliability.counts.examples.tolist()
+    for (low, high), examples, sums in zip(edges, counts, reliability.sums.T.tolist(), strict=True):
+        weight, squares, right, total = sums
+        if weight == 0:
+            bins.append(ReliabilityBin(low, high, examples, None, None))
+            continue
+        # Kish's effective number of examples; squares of extreme weights leave double precision
+        effective = weight * (weight / squares) if 0 < squares < math.inf else examples
+        accuracy = wilson_share(right / weight, effective, confidence)
+        bins.append(ReliabilityBin(low, high, examples, total / weight, accuracy))
     return tuple(bins)
 
 
@@ -112,8 +109,8 @@ def calibration_error(reliability: Reliability) -> Estimate:
     Ma (2019), arXiv 1909.10155.
     """
     # Σ n_b/n |accuracy − confidence|, with the n_b cancelled
-    distances = np.abs(reliability.counts.correct - reliability.confidence)
-    value = math.fsum(distances) / int(reliability.counts.examples.sum())
+    weight, _, right, confidence = reliability.sums
+    value = math.fsum(np.abs(right - confidence)) / math.fsum(weight)
     return Estimate(value, None, None, "none", few_decide=False)
 
 
@@ -127,16 +124,17 @@ def temperature_of(sample: SampledRows, model: int, *, kind: Kind, confidence: f
     """
     fold = sample.hashes % np.uint64(FOLDS)
     order = np.argsort(fold, kind="stable")
-    outputs = sample.outputs[model][order].astype(np.float64, copy=False)
-    labels = sample.labels[order]
+    sample = sample.taken(order)
+    outputs = sample.outputs[model].astype(np.float64, copy=False)
+    labels, weights = sample.labels, sample.weights
     losses = example_losses(outputs, labels, kind=kind, clip=None)
-    correct = ~losses.wrong
+    correct = losses.wrong == 0
     before = Temperature(
         None,
         None,
         len(sample),
-        float(losses.cross_entropy.mean()),
-        calibration_error(Reliability.of(top_probability(outputs, kind), correct)),
+        float(np.average(losses.cross_entropy, weights=weights)),
+        calibration_error(Reliability.of(top_probability(outputs, kind), correct, weights)),
     )
     impossible = int(np.count_nonzero(losses.zero))
     if len(sample) < FEWEST:
@@ -145,7 +143,7 @@ def temperature_of(sample: SampledRows, model: int, *, kind: Kind, confidence: f
         said = f"the right class has probability 0 on {count(impossible, 'sampled example')}"
         return replace(before, reason=said)
     starts = np.searchsorted(fold[order], np.arange(FOLDS + 1))
-    rows = _Rows.of(outputs, labels, kind, starts)
+    rows = _Rows.of(outputs, labels, weights, kind, starts)
     if rows.flat:
         return replace(before, reason="in every example all possible classes are equally probable")
     inverse = _inverse_temperature(rows, [slice(None)], start=1.0)
@@ -154,11 +152,11 @@ def temperature_of(sample: SampledRows, model: int, *, kind: Kind, confidence: f
     if inverse <= LOWEST:
         return replace(before, reason=f"at the bound: {HIGHEST:g} or more fits best")
     costs, top = _cross_validated(rows, inverse)
-    after = Reliability.of(top, correct)
+    after = Reliability.of(top, correct, weights)
     return replace(
         before,
         value=1.0 / inverse,
-        cross_entropy=float(costs.mean()),
+        cross_entropy=float(np.average(costs, weights=weights)),
         calibration_error=calibration_error(after),
         bins=reliability_bins(after, confidence),
     )
@@ -183,8 +181,8 @@ def temperature_gap(a: Temperature, b: Temperature) -> TemperatureGap | None:
 class _Rows:
     """Sampled examples, fold by fold: fold i is ``folds[i]``.
 
-    ``gaps`` are the logits, or ln q, less the largest of their row; ``mass`` is the sum of p, which may
-    miss 1 by a rounding, and ``label_gaps`` that of p times the gaps.
+    ``gaps`` are the logits, or ln q, less the largest of their row; ``mass`` is the weight times the sum
+    of p, which may miss 1 by a rounding, and ``label_gaps`` the weight times the sum of p times the gaps.
     """
 
     gaps: Floats
@@ -194,7 +192,14 @@ class _Rows:
     folds: tuple[slice, ...]
 
     @classmethod
-    def of(cls, outputs: Floats, labels: Ints | Floats, kind: Kind, starts: NDArray[np.intp]) -> _Rows:
+    def of(
+        cls,
+        outputs: Floats,
+        labels: Ints | Floats,
+        weights: Floats | None,
+        kind: Kind,
+        starts: NDArray[np.intp],
+    ) -> _Rows:
         if kind == "logits":
             gaps = outputs - outputs.max(axis=1, keepdims=True)
         else:
@@ -206,6 +211,8 @@ class _Rows:
         else:
             with np.errstate(invalid="ignore"):  # 0 · −inf, for a class that is ruled out rightly
                 mass, label_gaps = labels.sum(axis=1), np.where(labels > 0, labels * gaps, 0.0).sum(axis=1)
+        if weights is not None:
+            mass, label_gaps = mass * weights, label_gaps * weights
         folds = tuple(slice(low, high) for low, high in pairwise(starts.tolist()))
         return cls(gaps, mass, label_gaps, labels, folds)
 
@@ -218,7 +225,7 @@ class _Rows:
 def _slope(rows: _Rows, spans: Sequence[slice], inverse: float) -> tuple[float, float]:
     """Sums of the first and second derivative of each row's cross-entropy by 1/T."""
     slope = curvature = 0.0
-    step = max(1, _CHUNK // rows.gaps.shape[1])
+    step = max(1, ENTRIES_PER_BLOCK // rows.gaps.shape[1])
     for span in spans:
         low, high, _ = span.indices(len(rows.gaps))
         for start in range(low, high, step):

@@ -5,7 +5,7 @@ Of one block or of many, for each model and each pair. Weights do not count here
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +48,8 @@ class Confusion:
 
 @dataclass(frozen=True)
 class ModelCounts:
-    """One model's counts: examples wrong, tied at the top, with probability 0 for the label; by bin."""
+    """One model's counts: predictions that are wrong, examples tied at the top, with probability 0 for the
+    label; predictions by label and class, and by bin. A model of several seeds predicts as often."""
 
     wrong: int
     tied: int
@@ -57,10 +58,18 @@ class ModelCounts:
     bins: BinCounts
 
     @classmethod
-    def of(cls, losses: ExampleLosses, label: Ints, classes: int, bins: BinCounts) -> ModelCounts:
-        cells, counts = np.unique(label * classes + losses.predicted, return_counts=True)
+    def of(
+        cls,
+        losses: ExampleLosses,
+        runs: Sequence[ExampleLosses],
+        label: Ints,
+        classes: int,
+        bins: BinCounts,
+    ) -> ModelCounts:
+        predicted = np.concatenate([label * classes + run.predicted for run in runs])
+        cells, counts = np.unique(predicted, return_counts=True)
         return cls(
-            int(np.count_nonzero(losses.wrong)),
+            sum(int(np.count_nonzero(run.wrong)) for run in runs),
             int(np.count_nonzero(losses.tied)),
             int(np.count_nonzero(losses.zero)),
             Confusion((cells,), (counts.astype(np.int64, copy=False),)),

@@ -23,7 +23,7 @@ from crossent.description import pair_decimals
 from crossent.digits import CLASSES, HIDDEN, Digits, Network, Parts, parts
 from crossent.report.as_text import as_text
 from crossent.report.progress import progress_bar
-from crossent.wording import count, number
+from crossent.wording import count, number, quantity
 
 # The names of the three networks, and of their files
 CROSS_ENTROPY = "cross-entropy"
@@ -192,7 +192,7 @@ def _said(comparison: crossent.Comparison, name: str, standing: Standing) -> str
     return (
         f"{words[standing]}{', though few digits decide that' if few else ''}: cross-entropy"
         f" {number(found.cross_entropy.value, places)} against {number(other.cross_entropy.value, places)},"
-        f" {count(found.wrong, 'mistake')} against {other.wrong:,}"
+        f" {count(found.wrong, 'mistake')} against {quantity(other.wrong)}"
     )
 
 

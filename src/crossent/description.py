@@ -10,7 +10,18 @@ from collections.abc import Mapping, Sequence
 
 from crossent.results import Model, Pair
 from crossent.statistics import Difference, Estimate
-from crossent.wording import MEASURES, NAMES, Measure, count, decimals, listing, number, shortened, signed
+from crossent.wording import (
+    MEASURES,
+    NAMES,
+    Measure,
+    count,
+    decimals,
+    listing,
+    number,
+    quantity,
+    shortened,
+    signed,
+)
 
 _NAMED = 3  # examples named in a sentence
 _ID_WIDTH = 40
@@ -39,10 +50,10 @@ def _mistakes(pair: Pair, models: Mapping[str, Model], worse: str | None) -> str
         if wrong[pair.a] == wrong[pair.b]:
             return "Same number of mistakes, and equally wrong"
         less, more = sorted(wrong, key=lambda name: wrong[name])
-        against = f"({wrong[more]:,} against {wrong[less]:,})"
+        against = f"({quantity(wrong[more])} against {quantity(wrong[less])})"
         return f"{more} makes more mistakes {against}, but both are equally wrong"
     other = pair.a if worse == pair.b else pair.b
-    against = f"({wrong[worse]:,} against {wrong[other]:,})"
+    against = f"({quantity(wrong[worse])} against {quantity(wrong[other])})"
     if wrong[worse] > wrong[other]:
         return f"{worse} makes more mistakes {against} and is more wrong"
     if wrong[worse] < wrong[other]:

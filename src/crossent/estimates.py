@@ -54,10 +54,15 @@ class LossDifferences:
     cross_entropy: Difference
 
 
-def losses_of(series: Measures, confidence: float) -> Losses:
-    """One model's estimates: Wilson for the error, Student's t for the other two."""
+def losses_of(series: Measures, confidence: float, *, seeds: bool = False) -> Losses:
+    """One model's estimates: Wilson for the error, Student's t for the other two.
+
+    The error of a model of several seeds is a mean of shares, not a share: Student's t for it too.
+    """
     error = series.classification_error
-    if isinstance(error, Moments):
+    if seeds:
+        classification_error = student(error, confidence, range=(0.0, 1.0))
+    elif isinstance(error, Moments):
         classification_error = wilson(round(error.mean * error.count), error.count, confidence)
     else:
         classification_error = wilson_effective(error, confidence)
@@ -70,10 +75,12 @@ def losses_of(series: Measures, confidence: float) -> Losses:
     return Losses(classification_error, squared_error, cross_entropy, finite)
 
 
-def differences_of(series: Measures, a: Measures, confidence: float) -> LossDifferences:
+def differences_of(
+    series: Measures, a: Measures, confidence: float, *, seeds: bool = False
+) -> LossDifferences:
     """A pair's differences: Newcombe and McNemar for the error of plain rows, else Student's t."""
     error, wrong = series.classification_error, a.classification_error
-    if isinstance(error, Moments) and isinstance(wrong, Moments):
+    if not seeds and isinstance(error, Moments) and isinstance(wrong, Moments):
         # of differences that are -1, 0 or 1, sum and sum of squares tell how many there are of each
         surplus = round(error.mean * error.count)
         discordant = round(error.m2 + error.count * error.mean**2)

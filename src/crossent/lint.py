@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossent.predictions import Block, ModelSource, Predictions
+from crossent.predictions import Block, ModelSource, Predictions, by_model
 from crossent.predictions.rounding import decimals
-from crossent.wording import count
+from crossent.wording import Kind, count
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,8 +30,8 @@ _MOST_PERMUTED = 2_000  # classes for which the best order is still searched
 
 
 @dataclass(frozen=True)
-class ModelFacts:
-    """What holds for every row of one model so far; merging keeps what holds for both."""
+class RunFacts:
+    """What holds for every row of one run so far; merging keeps what holds for both."""
 
     decimals: int | None  # all outputs lie on the grid of this many decimals, if it is a coarse one
     sums_to_one: bool  # outputs within [0, 1], rows summing to 1
@@ -39,9 +39,9 @@ class ModelFacts:
     is_label: bool  # every row equals its one-hot label
     first_row: bytes | None  # digest of the first row where all rows are the same
 
-    def plus(self, other: ModelFacts) -> ModelFacts:
+    def plus(self, other: RunFacts) -> RunFacts:
         both = None if self.decimals is None or other.decimals is None else max(self.decimals, other.decimals)
-        return ModelFacts(
+        return RunFacts(
             both,
             self.sums_to_one and other.sums_to_one,
             self.one_hot and other.one_hot,
@@ -52,9 +52,9 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts of a set of blocks; ``same`` holds the pairs of models that never differed."""
+    """Facts of a set of blocks; ``same`` holds the pairs of runs that never differed."""
 
-    models: tuple[ModelFacts, ...]
+    runs: tuple[RunFacts, ...]
     same: frozenset[tuple[int, int]]
     labels_one_hot: bool
     stem: str | None  # what many ids share up to a suffix
@@ -62,7 +62,7 @@ class Facts:
 
     def plus(self, other: Facts) -> Facts:
         return Facts(
-            tuple(ours.plus(theirs) for ours, theirs in zip(self.models, other.models, strict=True)),
+            tuple(ours.plus(theirs) for ours, theirs in zip(self.runs, other.runs, strict=True)),
             self.same & other.same,
             self.labels_one_hot and other.labels_one_hot,
             self.stem or other.stem,
@@ -72,12 +72,13 @@ class Facts:
 
 def look(block: Block, models: Sequence[ModelSource]) -> Facts:
     """Facts of one block, from its rows alone."""
+    kinds = [model.kind for model in models for _ in model.run_names]
     return Facts(
-        tuple(_model_facts(block.labels, q, model) for q, model in zip(block.outputs, models, strict=True)),
+        tuple(_run_facts(block.labels, q, kind) for q, kind in zip(block.outputs, kinds, strict=True)),
         frozenset(
             (i, j)
-            for i, j in combinations(range(len(models)), 2)
-            if models[i].kind == models[j].kind and np.array_equal(block.outputs[i], block.outputs[j])
+            for i, j in combinations(range(len(kinds)), 2)
+            if kinds[i] == kinds[j] and np.array_equal(block.outputs[i], block.outputs[j])
         ),
         block.labels.ndim == 1 or _one_hot(block.labels.astype(np.float64, copy=False)),
         _shared_stem(block.ids) if block.index == 0 else None,
@@ -85,16 +86,16 @@ def look(block: Block, models: Sequence[ModelSource]) -> Facts:
     )
 
 
-def _model_facts(labels: Ints | Floats, q: Floats, model: ModelSource) -> ModelFacts:
+def _run_facts(labels: Ints | Floats, q: Floats, kind: Kind) -> RunFacts:
     sums_to_one = (
-        model.kind == "logits"
+        kind == "logits"
         and bool(q.min(initial=0) >= 0 and q.max(initial=0) <= 1)
         and bool(np.all(np.abs(q.sum(axis=1) - 1) <= 1e-6))
     )
-    one_hot = model.kind == "probs" and _one_hot(q)
+    one_hot = kind == "probs" and _one_hot(q)
     constant = bool(np.all(q == q[:1]))
-    return ModelFacts(
-        _coarse_decimals(q, _COARSE[model.kind]),
+    return RunFacts(
+        _coarse_decimals(q, _COARSE[kind]),
         sums_to_one,
         one_hot,
         one_hot and _is_label(labels, q),
@@ -144,19 +145,19 @@ def warnings(
 ) -> tuple[str, ...]:
     """One sentence for each thing that looks wrong, in the order of the models."""
     said = []
-    for i, model in enumerate(predictions.models):
-        seen = facts.models[i]
-        varies = examples >= _FEWEST and seen.first_row is None
-        said += _model_warnings(seen, model, examples, facts.labels_one_hot)
-        if seen.decimals is not None and not seen.one_hot and (varies or zeros[i]):
-            digits = count(seen.decimals, "decimal")
-            said.append(f"{model.name}: rounded to {digits}; export logits, or more digits")
-        if varies:
+    runs = by_model(facts.runs, predictions.models)
+    for i, (model, its) in enumerate(zip(predictions.models, runs, strict=True)):
+        for name, seen in zip(model.run_names, its, strict=True):
+            said += _run_warnings(name, seen, examples, facts.labels_one_hot)
+            if seen.decimals is not None and not seen.one_hot and (_varies(seen, examples) or zeros[i]):
+                digits = count(seen.decimals, "decimal")
+                said.append(f"{name}: rounded to {digits}; export logits, or more digits")
+        if all(_varies(seen, examples) for seen in its):
             said += _order_warning(confusions[i], model.name, predictions.classes)
-        if tied[i] and seen.first_row is None:
+        if tied[i] and any(seen.first_row is None for seen in its):
             rows = count(tied[i], "row")
             said.append(f"{model.name}: {rows} tied at the top; the first of the largest counts as predicted")
-    names = [model.name for model in predictions.models]
+    names = [name for model in predictions.models for name in model.run_names]
     said += [f"{names[i]} and {names[j]} are the same predictions" for i, j in sorted(facts.same)]
     if facts.stem is not None:
         said.append(
@@ -166,8 +167,12 @@ def warnings(
     return tuple(said)
 
 
-def _model_warnings(seen: ModelFacts, model: ModelSource, examples: int, labels_one_hot: bool) -> list[str]:
-    name, said = model.name, []
+def _varies(seen: RunFacts, examples: int) -> bool:
+    return examples >= _FEWEST and seen.first_row is None
+
+
+def _run_warnings(name: str, seen: RunFacts, examples: int, labels_one_hot: bool) -> list[str]:
+    said = []
     if seen.sums_to_one:
         said.append(
             f"{name}: all logits lie in [0, 1] and every row sums to 1: was softmax applied already? "

@@ -26,13 +26,14 @@ class ExampleLosses:
     """One model's losses on the rows of a block, known to 4 units in the last place and ``resolution``.
 
     ``predicted`` is the first largest output, ``top`` its probability, ``tied`` tells where it was not
-    alone, ``zero`` where the label had probability 0, also if that was clipped.
+    alone, ``zero`` where the label had probability 0, also if that was clipped. Where a model is several
+    seeds, ``wrong`` is the share of them that are wrong; half of them make an example wrong.
     """
 
     predicted: Ints
     top: Floats
     tied: NDArray[np.bool_]
-    wrong: NDArray[np.bool_]
+    wrong: NDArray[np.bool_] | Floats
     zero: NDArray[np.bool_]
     squared_error: Floats
     cross_entropy: Floats
@@ -42,7 +43,7 @@ class ExampleLosses:
         """What this model, b, costs more than the other one, a; what only rounding tells apart is 0."""
         resolution = self.resolution + other.resolution
         return Differences(
-            other.wrong + 2 * self.wrong,
+            (other.wrong >= 0.5) + 2 * (self.wrong >= 0.5),
             self.wrong.astype(np.float64) - other.wrong,
             _known_difference(self.squared_error, other.squared_error, resolution),
             _known_difference(self.cross_entropy, other.cross_entropy, resolution),

@@ -33,19 +33,26 @@ class BinCounts:
 
 @dataclass(frozen=True)
 class Reliability:
-    """The counts of each bin and the sum of its top probabilities, ``confidence`` (15,)."""
+    """The counts of each bin, and its sums (4, 15): Σw, Σw², Σw of the right ones, Σw·top probability.
+
+    Without weights w is 1, and the first three are counts.
+    """
 
     counts: BinCounts
-    confidence: Floats
+    sums: Floats
 
     @classmethod
-    def of(cls, top: Floats, correct: NDArray[np.bool_]) -> Reliability:
-        """From each example's top probability, and whether the top class is its label."""
+    def of(cls, top: Floats, correct: NDArray[np.bool_], weights: Floats | None = None) -> Reliability:
+        """From each example's top probability, whether the top class is its label, and its weight."""
         which = np.searchsorted(EDGES[1:-1], top, side="left")
         counts = BinCounts(np.bincount(which, minlength=BINS), np.bincount(which[correct], minlength=BINS))
-        return cls(counts, np.bincount(which, weights=top, minlength=BINS).astype(np.float64, copy=False))
+        w = np.ones(len(top)) if weights is None else weights
+        with np.errstate(over="ignore"):  # squares of extreme weights: `calibration` does without them
+            sums = [np.bincount(which, values, BINS) for values in (w, w * w, w * correct, w * top)]
+        return cls(counts, np.array(sums, np.float64))
 
     @classmethod
-    def joined(cls, counts: BinCounts, confidence: Floats) -> Reliability:
-        """From merged counts and the sums of all blocks (blocks, 15), in any order: the same bits."""
-        return cls(counts, np.array([math.fsum(sums) for sums in confidence.T]))
+    def joined(cls, counts: BinCounts, sums: Floats) -> Reliability:
+        """From merged counts and the sums of all blocks (blocks, 4, 15), in any order: the same bits."""
+        flat = sums.reshape(len(sums), -1)
+        return cls(counts, np.array([math.fsum(each) for each in flat.T]).reshape(4, BINS))

@@ -23,9 +23,10 @@ from crossent.calibration import (
     temperature_of,
 )
 from crossent.counts import PARTS, ModelCounts
-from crossent.estimates import FiniteLoss, Slice, SliceOf, differences_of, losses_of
+from crossent.estimates import FiniteLoss, Losses, Slice, SliceOf, differences_of, losses_of
 from crossent.extremes import LARGEST, Example
 from crossent.options import CompareOptions
+from crossent.recipes import SeedDifferences, Seeds, seed_differences
 from crossent.statistics import Difference, Estimate, holm
 from crossent.tally import MeasureSeries, Totals
 from crossent.wording import MEASURES, Measure
@@ -42,12 +43,13 @@ class Model:
 
     ``typical_probability`` is exp(-mean cross-entropy); ``finite`` is there where that mean is infinite.
     ``reliability`` is of the top class; ``confusion`` maps (label, predicted) class indices to counts,
-    zeros left out.
+    zeros left out. A model of several seeds has ``seeds``; its ``wrong`` is their mean, and reliability and
+    confusion are of all their predictions.
     """
 
     name: str
     kind: str
-    wrong: int
+    wrong: float
     classification_error: Estimate
     squared_error: Estimate
     cross_entropy: Estimate
@@ -59,6 +61,7 @@ class Model:
     reliability: tuple[ReliabilityBin, ...]
     temperature: Temperature
     confusion: Mapping[tuple[int, int], int]
+    seeds: Seeds | None
 
     def by(self, measure: Measure) -> Estimate:
         """The estimate of one measure."""
@@ -96,7 +99,8 @@ class Pair:
     ``worse`` names the model that the outcome 'worse' speaks of; ``identical``: no example that counts
     differs by the leading measure. ``half_of_gap`` is the smallest number of examples that make half of
     the gap, or the words 'more than 65,536'. ``temperature`` is what one temperature each would remove of
-    the gap. The verdict is ``description``, of these examples, and ``beyond``.
+    the gap; ``seeds`` what several seeds say of the difference. The verdict is ``description``, of these
+    examples, and ``beyond``.
     """
 
     a: str
@@ -113,6 +117,7 @@ class Pair:
     half_of_gap: int | str | None
     finite: FiniteDifference | None
     temperature: TemperatureGap | None
+    seeds: SeedDifferences | None
     outcome: Outcome
     worse: str | None
     identical: bool
@@ -147,12 +152,12 @@ class Baseline:
 def model_of(totals: Totals, index: int, confidence: float) -> Model:
     """The record of one model."""
     source, counts = totals.rule.models[index], totals.models[index]
-    losses = losses_of(totals.whole.models[index], confidence)
+    losses = losses_of(totals.whole.models[index], confidence, seeds=bool(source.seeds))
     reliability = totals.reliability[index]
     return Model(
         source.name,
         source.kind,
-        counts.wrong,
+        counts.wrong / source.runs if source.seeds else counts.wrong,
         losses.classification_error,
         losses.squared_error,
         losses.cross_entropy,
@@ -162,9 +167,29 @@ def model_of(totals: Totals, index: int, confidence: float) -> Model:
         losses.finite,
         calibration_error(reliability),
         reliability_bins(reliability, confidence),
-        temperature_of(totals.sample, index, kind=source.kind, confidence=confidence),
+        _temperature(totals, index, losses, confidence),
         _confusion(counts, len(totals.rule.classes)),
+        _seeds(totals, index, confidence),
     )
+
+
+def _temperature(totals: Totals, index: int, losses: Losses, confidence: float) -> Temperature:
+    models = totals.rule.models
+    if models[index].seeds:
+        before = calibration_error(totals.reliability[index])
+        reason = f"each of the {models[index].runs} seeds has a temperature of its own"
+        return Temperature(None, reason, totals.examples, losses.cross_entropy.value, before)
+    place = sum(not model.seeds for model in models[:index])  # the sample holds no outputs of several seeds
+    return temperature_of(totals.sample, place, kind=models[index].kind, confidence=confidence)
+
+
+def _seeds(totals: Totals, index: int, confidence: float) -> Seeds | None:
+    source = totals.rule.models[index]
+    if not source.seeds:
+        return None
+    losses = [losses_of(run, confidence) for run in totals.whole.runs[index]]
+    means = {measure: [getattr(one, measure).value for one in losses] for measure in MEASURES}
+    return Seeds.of(source.seeds, means)
 
 
 def _confusion(counts: ModelCounts, classes: int) -> Mapping[tuple[int, int], int]:
@@ -194,14 +219,18 @@ def slices_of(totals: Totals, confidence: float) -> tuple[Slice, ...]:
 
 
 def _slice(of: SliceOf, value: str, series: MeasureSeries, totals: Totals, confidence: float) -> Slice:
+    models = totals.rule.models
     return Slice(
         of,
         value,
         series.label_entropy.count,
-        tuple(losses_of(one, confidence) for one in series.models),
         tuple(
-            differences_of(one, series.models[a], confidence)
-            for one, (a, _) in zip(series.pairs, totals.rule.pairs, strict=True)
+            losses_of(one, confidence, seeds=bool(model.seeds))
+            for one, model in zip(series.models, models, strict=True)
+        ),
+        tuple(
+            differences_of(one, series.models[a], confidence, seeds=bool(models[a].seeds or models[b].seeds))
+            for one, (a, b) in zip(series.pairs, totals.rule.pairs, strict=True)
         ),
     )
 
@@ -212,6 +241,10 @@ def pairs_of(totals: Totals, models: Sequence[Model], options: CompareOptions) -
     for measure in MEASURES:
         adjusted = holm([pair.by(measure).p_value for pair in pairs])
         pairs = [_with_holm(pair, measure, p) for pair, p in zip(pairs, adjusted, strict=True)]
+        over_seeds = [pair.seeds.by(measure).p_value if pair.seeds else None for pair in pairs]
+        pairs = [
+            _with_holm_over_seeds(pair, measure, p) for pair, p in zip(pairs, holm(over_seeds), strict=True)
+        ]
     return tuple(pairs)
 
 
@@ -222,10 +255,24 @@ def _with_holm(pair: Pair, measure: Measure, p_holm: float | None) -> Pair:
     return replace(pair, **{measure: replace(getattr(pair, measure), p_holm=p_holm)})
 
 
+def _with_holm_over_seeds(pair: Pair, measure: Measure, p_holm: float | None) -> Pair:
+    if pair.seeds is None:
+        return pair
+    return replace(pair, seeds=pair.seeds.with_holm(measure, p_holm))
+
+
+def _runs(model: Model) -> Seeds:
+    """The runs of a model; of one that is no set of seeds, itself."""
+    if model.seeds is not None:
+        return model.seeds
+    return Seeds.of((model.name,), {measure: [model.by(measure).value] for measure in MEASURES})
+
+
 def _pair(totals: Totals, place: int, models: Sequence[Model], confidence: float) -> Pair:
     first, second = totals.rule.pairs[place]
     a, b, counts, examples = models[first], models[second], totals.pairs[place], totals.examples
-    found = differences_of(totals.whole.pairs[place], totals.whole.models[first], confidence)
+    several = a.seeds is not None or b.seeds is not None
+    found = differences_of(totals.whole.pairs[place], totals.whole.models[first], confidence, seeds=several)
     a_more, b_more = counts.more_wrong.tolist()
     cross_entropy, finite = found.cross_entropy, None
     if counts.infinite.any():
@@ -251,6 +298,7 @@ def _pair(totals: Totals, place: int, models: Sequence[Model], confidence: float
         half_of_gap=None,
         finite=finite,
         temperature=temperature_gap(a.temperature, b.temperature),
+        seeds=seed_differences(_runs(a), _runs(b), confidence) if several else None,
         outcome="undecided",
         worse=None,
         identical=False,

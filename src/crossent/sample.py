@@ -38,15 +38,17 @@ def most_rows(classes: int) -> int:
 
 @dataclass(frozen=True)
 class SampledRows:
-    """Examples kept whole: hash, row from 0, label or label distribution, each model's outputs and losses.
+    """Examples kept whole: hash, row from 0, label or label distribution, outputs, weight, losses.
 
-    Outputs are float32 where that loses nothing; losses are cross-entropies.
+    Outputs are float32 where that loses nothing; weights are above 0, or None where there are none; losses
+    are each model's cross-entropies.
     """
 
     hashes: Hashes
     rows: Ints
     labels: Ints | Floats
     outputs: tuple[NDArray[np.floating[Any]], ...]
+    weights: Floats | None = None
     losses: tuple[Floats, ...] = ()
 
     def __len__(self) -> int:
@@ -55,11 +57,18 @@ class SampledRows:
     def up_to(self, cut: int) -> SampledRows:
         """The rows whose hash is at most ``cut``."""
         within = self.hashes <= np.uint64(cut)
-        if within.all():
-            return self
-        outputs = tuple(q[within] for q in self.outputs)
-        losses = tuple(values[within] for values in self.losses)
-        return SampledRows(self.hashes[within], self.rows[within], self.labels[within], outputs, losses)
+        return self if within.all() else self.taken(within)
+
+    def taken(self, rows: NDArray[Any]) -> SampledRows:
+        """Some of the rows, by place or by mask."""
+        return SampledRows(
+            self.hashes[rows],
+            self.rows[rows],
+            self.labels[rows],
+            tuple(q[rows] for q in self.outputs),
+            None if self.weights is None else self.weights[rows],
+            tuple(values[rows] for values in self.losses),
+        )
 
 
 @dataclass(frozen=True)
@@ -75,12 +84,14 @@ class Sample:
 
     @classmethod
     def of(cls, block: Block, classes: int, losses: Sequence[Floats] = ()) -> Sample:
-        """All rows of a block, with each model's losses, as far as they can belong to the sample."""
+        """All rows of a block that count, with losses, as far as they can belong to the sample."""
         first = block.index * rows_per_block(classes)
         rows = np.arange(first, first + len(block.labels))
         hashes = row_hashes(rows) if block.ids is None else id_hashes(block.ids)
         outputs = tuple(_narrowed(q) for q in block.outputs)
-        part = SampledRows(hashes, rows, block.labels, outputs, tuple(losses))
+        part = SampledRows(hashes, rows, block.labels, outputs, block.weights, tuple(losses))
+        if block.weights is not None and not block.weights.all():
+            part = part.taken(block.weights > 0)
         return cls(most_rows(classes), (part,))._cleared()
 
     def plus(self, other: Sample) -> Sample:
@@ -99,15 +110,17 @@ class Sample:
         rows = np.concatenate([part.rows for part in self.parts])
         order = np.lexsort((rows, hashes))[: self.most]
         outputs = zip(*(part.outputs for part in self.parts), strict=True)
+        weights = [part.weights for part in self.parts if part.weights is not None]
         losses = zip(*(part.losses for part in self.parts), strict=True)
         part = SampledRows(
-            hashes[order],
-            rows[order],
-            np.concatenate([part.labels for part in self.parts])[order],
-            tuple(np.concatenate(model)[order] for model in outputs),
-            tuple(np.concatenate(model)[order] for model in losses),
-        )
-        return Sample(self.most, (part,), int(hashes[order[-1]]) if len(order) == self.most else self.cut)
+            hashes,
+            rows,
+            np.concatenate([part.labels for part in self.parts]),
+            tuple(np.concatenate(model) for model in outputs),
+            np.concatenate(weights) if weights else None,
+            tuple(np.concatenate(model) for model in losses),
+        ).taken(order)
+        return Sample(self.most, (part,), int(part.hashes[-1]) if len(part) == self.most else self.cut)
 
     def drawn(self) -> SampledRows:
         """The sample, ordered by hash: so that with ids the order of the rows does not matter either."""

@@ -29,6 +29,7 @@ class Signature:
     renormalized : rows were divided by their sums.
     binary : models of which one single column was given; the other class follows from it.
     largest_sum_deviation : the largest |sum of a row of probabilities - 1|, before renormalising.
+    seeds : runs of each model, where a model is several seeds; else empty.
     ids, labels : digests, in the order of the first source; None where there are no ids.
     """
 
@@ -47,6 +48,7 @@ class Signature:
     renormalized: bool
     binary: tuple[str, ...]
     largest_sum_deviation: float
+    seeds: tuple[int, ...]
     ids: str | None
     labels: str
 
@@ -74,6 +76,8 @@ class Signature:
             parts.append(f"binary:{','.join(self.binary)}")
         if self.largest_sum_deviation > _LOUD_DEVIATION:
             parts.append(f"sums:{self.largest_sum_deviation:.2g}")
+        if self.seeds:
+            parts.append(f"seeds:{','.join(map(str, self.seeds))}")
         if self.ids is not None:
             parts.append(f"ids:{self.ids[:4]}…")
         return "|".join([*parts, f"labels:{self.labels[:4]}…"])
@@ -98,6 +102,7 @@ def signature_of(predictions: Predictions, totals: Totals, options: CompareOptio
         options.renormalize,
         tuple(model.name for model in predictions.models if model.binary),
         max(totals.facts.deviations),
+        tuple(model.runs for model in predictions.models) if any(m.seeds for m in predictions.models) else (),
         totals.ids_digest or None,
         _labels_digest(predictions.classes, totals.labels_digest),
     )

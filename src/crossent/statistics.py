@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from crossent.moments import Moments, Series
 
-Method = Literal["wilson", "t", "newcombe", "none"]
+Method = Literal["wilson", "t", "newcombe", "welch", "none"]
 
 FEWEST = 20
 """Under so many examples (or clusters) only Wilson's interval is given."""
@@ -73,6 +73,12 @@ def wilson(wrong: int, count: int, confidence: float) -> Estimate:
     return Estimate(int(wrong) / int(count), low, high, "wilson", few_decide=False)
 
 
+def wilson_share(share: float, count: float, confidence: float) -> Estimate:
+    """A share with Wilson's interval for ``count`` examples, which need not be a whole number."""
+    low, high = _wilson_limits(share * count, count, confidence)
+    return Estimate(share, low, high, "wilson", few_decide=False)
+
+
 def wilson_effective(series: Series, confidence: float) -> Estimate:
     """The share of ones in a weighted or clustered series of zeros and ones; at least one unit.
 
@@ -88,12 +94,9 @@ def wilson_effective(series: Series, confidence: float) -> Estimate:
     share = series.mean
     spread = share * (1 - share)
     if not series.varies or spread == 0:
-        low, high = _wilson_limits(share * series.units, series.units, confidence)
-        return Estimate(share, low, high, "wilson", few_decide=False)
-    effective = spread / series.standard_error**2
-    low, high = _wilson_limits(share * effective, effective, confidence)
-    few_decide = series.units < FEWEST or _few_decide(series)
-    return Estimate(share, low, high, "wilson", few_decide=few_decide)
+        return wilson_share(share, series.units, confidence)
+    found = wilson_share(share, spread / series.standard_error**2, confidence)
+    return replace(found, few_decide=series.units < FEWEST or _few_decide(series))
 
 
 def student(series: Series, confidence: float, *, range: tuple[float, float]) -> Estimate:
@@ -154,6 +157,47 @@ def error_difference(
         None,
         few_decide=False,
         detectable=_detectable(series.standard_error) if a + b else None,
+    )
+
+
+def welch(a: Sequence[float], b: Sequence[float], confidence: float) -> Difference:
+    """The difference of two groups' means, b − a, by Welch's t; of seeds: each value one run's mean loss.
+
+    Without interval and test where a group has one value, or neither varies.
+
+    Notes
+    -----
+    Welch (1947), doi:10.1093/biomet/34.1-2.28; degrees of freedom: Satterthwaite (1946),
+    doi:10.2307/3002019.
+    """
+    means = [math.fsum(values) / len(values) for values in (a, b)]
+    difference: float | None = means[1] - means[0]
+    if difference is not None and math.isnan(difference):
+        difference = None
+    nothing = Difference(difference, None, None, "welch", None, None, few_decide=False, detectable=None)
+    if min(len(a), len(b)) < 2 or difference is None or math.isinf(difference):
+        return nothing
+    shares = [
+        math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1) / len(values)
+        for values, mean in zip((a, b), means, strict=True)
+    ]
+    error = math.sqrt(math.fsum(shares))
+    if error == 0:
+        return nothing
+    parts = [
+        (share / error**2) ** 2 / (len(values) - 1) for share, values in zip(shares, (a, b), strict=True)
+    ]
+    freedom = 1 / math.fsum(parts)
+    half = _t_half_width(error, freedom, confidence)
+    return Difference(
+        difference,
+        difference - half,
+        difference + half,
+        "welch",
+        _t_p_value(difference / error, freedom),
+        None,
+        few_decide=False,
+        detectable=_detectable(error),
     )
 
 

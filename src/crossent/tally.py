@@ -8,11 +8,12 @@ added at once. Estimates are made elsewhere, from `Totals`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from hashlib import blake2b
-from itertools import combinations
+from itertools import combinations, islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,10 @@ from crossent.errors import PredictionsError
 from crossent.extremes import Example, Output, likely_classes
 from crossent.measures import ExampleLosses, example_losses, label_of, probs_of
 from crossent.moments import Series
-from crossent.predictions import Block, ModelSource, rows_per_block
+from crossent.predictions import Block, ModelSource, by_model, rows_per_block
 from crossent.reliability import Reliability
 from crossent.sample import Sample, SampledRows
+from crossent.seeds import averaged
 from crossent.series import SeriesSums, combined
 from crossent.slices import MOST_CLASSES, SliceSums, combined_slices, slice_sums, slices_by_value
 
@@ -76,7 +78,7 @@ class BlockFloats:
     labels : None for hard labels without weights, where counts say it all.
     gap : (pairs, 4) Σ w d of the finite cross-entropy differences d by part.
     gap_weight : (pairs,) Σ w of their rows.
-    confidence : (models, bins) sums of the top probabilities.
+    bins : (models, 4, bins) `reliability.Reliability.sums`.
     ids_digest, labels_digest : digests.
     """
 
@@ -87,7 +89,7 @@ class BlockFloats:
     labels: LabelFloats | None
     gap: Floats
     gap_weight: Floats
-    confidence: Floats
+    bins: Floats
     ids_digest: bytes
     labels_digest: bytes
 
@@ -106,17 +108,25 @@ class Measures:
 
 @dataclass(frozen=True)
 class MeasureSeries:
-    """The series of a set of rows, taken apart: models, pairs, the labels' entropy and sum of squares."""
+    """The series of a set of rows, taken apart: models, pairs, each model's runs where it is several seeds
+    (else none), the labels' entropy and sum of squares."""
 
     models: tuple[Measures, ...]
     pairs: tuple[Measures, ...]
+    runs: tuple[tuple[Measures, ...], ...]
     label_entropy: Series
     label_squares: Series
 
     @classmethod
-    def of(cls, series: Sequence[Series], models: int) -> MeasureSeries:
-        threes = [Measures(*series[start : start + 3]) for start in range(0, len(series) - 2, 3)]
-        return cls(tuple(threes[:models]), tuple(threes[models:]), series[-2], series[-1])
+    def of(cls, series: Sequence[Series], rule: Rule) -> MeasureSeries:
+        threes = iter([Measures(*series[start : start + 3]) for start in range(0, len(series) - 2, 3)])
+
+        def some(count: int) -> tuple[Measures, ...]:
+            return tuple(islice(threes, count))
+
+        models, pairs = some(len(rule.models)), some(len(rule.pairs))
+        runs = tuple(some(len(model.seeds)) for model in rule.models)
+        return cls(models, pairs, runs, series[-2], series[-1])
 
 
 @dataclass(frozen=True)
@@ -187,7 +197,6 @@ class Tally:
     def finish(self) -> Totals:
         """Add over the blocks, exactly."""
         blocks = [self.blocks[index] for index in sorted(self.blocks)]
-        count = len(self.models)
         weight = math.fsum(block.weight for block in blocks)
         if weight == 0:
             raise PredictionsError(
@@ -200,9 +209,9 @@ class Tally:
             examples=int(self.labels.sum()),
             weighted=self.weighted,
             clustered=self.clustered,
-            whole=MeasureSeries.of(combined([block.series for block in blocks]), count),
-            by_class=_by_slice([block.by_class for block in blocks], count),
-            by_value=_by_slice([block.by_value for block in blocks], count),
+            whole=MeasureSeries.of(combined([block.series for block in blocks]), self.rule),
+            by_class=_by_slice([block.by_class for block in blocks], self.rule),
+            by_value=_by_slice([block.by_value for block in blocks], self.rule),
             frequencies=mass / weight,
             always_right=float(chosen[always]) / weight,
             always_wrong=int(self.labels.sum() - self.labels[always]),
@@ -210,7 +219,7 @@ class Tally:
             models=tuple(replace(one, confusion=one.confusion.compact()) for one in self.models),
             pairs=tuple(self.pairs),
             reliability=tuple(
-                Reliability.joined(one.bins, np.stack([block.confidence[i] for block in blocks]))
+                Reliability.joined(one.bins, np.stack([block.bins[i] for block in blocks]))
                 for i, one in enumerate(self.models)
             ),
             gaps=_added([block.gap for block in blocks]),
@@ -233,13 +242,16 @@ class Tally:
 
 def tally_block(block: Block, rule: Rule) -> Tally:
     """The sums of one block, from its rows alone."""
-    losses = [
-        example_losses(q, block.labels, kind=model.kind, clip=rule.clip)
-        for q, model in zip(block.outputs, rule.models, strict=True)
+    outputs = list(zip(by_model(block.outputs, rule.models), rule.models, strict=True))
+    runs = [
+        tuple(example_losses(q, block.labels, kind=model.kind, clip=rule.clip) for q in its)
+        for its, model in outputs
     ]
+    losses = [averaged(one) for one in runs]
+    alone = tuple(q for its, model in outputs if not model.seeds for q in its)
     label, weights = label_of(block.labels), block.weights
     rows = np.ones(len(label)) if weights is None else weights
-    series = [values for one in losses for values in (one.wrong, one.squared_error, one.cross_entropy)]
+    series = list(_three(losses))
     describe = cache(partial(_example, block, rule, losses))  # of many pairs, several name the same rows
     pairs, gap, gap_weight = [], np.zeros((len(rule.pairs), len(PARTS))), np.zeros(len(rule.pairs))
     for place, (a, b) in enumerate(rule.pairs):
@@ -250,8 +262,17 @@ def tally_block(block: Block, rule: Rule) -> Tally:
         gap[place] = [weighted[known & (differences.part == part)].sum() for part in range(len(PARTS))]
         gap_weight[place] = rows[known].sum()
         pairs.append(PairCounts.of(differences, weights, describe, rule.top))
+    for one, model in zip(runs, rule.models, strict=True):
+        series += _three(one if model.seeds else ())
     stacked = np.array([*series, *_label_series(block.labels)], np.float64)
-    reliability = [Reliability.of(one.top, ~one.wrong) for one in losses]
+    reliability = [
+        Reliability.of(
+            np.concatenate([run.top for run in one]),
+            np.concatenate([run.wrong == 0 for run in one]),
+            None if weights is None else np.tile(weights, len(one)),
+        )
+        for one in runs
+    ]
     by_class = {}
     if len(rule.classes) <= MOST_CLASSES:
         by_class = slice_sums(rule.classes, label, stacked, weights, block.clusters)
@@ -263,7 +284,7 @@ def tally_block(block: Block, rule: Rule) -> Tally:
         _label_floats(block, label, len(rule.classes)),
         gap,
         gap_weight,
-        np.stack([one.confidence for one in reliability]),
+        np.stack([one.sums for one in reliability]),
         _ids_digest(block),
         _labels_digest(block),
     )
@@ -273,11 +294,11 @@ def tally_block(block: Block, rule: Rule) -> Tally:
         {block.index: floats},
         np.bincount(label, minlength=len(rule.classes)),
         [
-            ModelCounts.of(one, label, len(rule.classes), bins.counts)
-            for one, bins in zip(losses, reliability, strict=True)
+            ModelCounts.of(one, each, label, len(rule.classes), bins.counts)
+            for one, each, bins in zip(losses, runs, reliability, strict=True)
         ],
         pairs,
-        Sample.of(block, len(rule.classes), [one.cross_entropy for one in losses]),
+        Sample.of(replace(block, outputs=alone), len(rule.classes), [one.cross_entropy for one in losses]),
         lint.look(block, rule.models),
         tuple(_example(block, rule, losses, row, whole=True) for row in range(len(label))) if whole else (),
         weights is not None,
@@ -286,8 +307,13 @@ def tally_block(block: Block, rule: Rule) -> Tally:
     )
 
 
-def _by_slice(blocks: Sequence[SliceSums], models: int) -> dict[str, MeasureSeries]:
-    return {name: MeasureSeries.of(series, models) for name, series in combined_slices(blocks).items()}
+def _by_slice(blocks: Sequence[SliceSums], rule: Rule) -> dict[str, MeasureSeries]:
+    return {name: MeasureSeries.of(series, rule) for name, series in combined_slices(blocks).items()}
+
+
+def _three(losses: Sequence[ExampleLosses]) -> Iterator[NDArray[Any]]:
+    for one in losses:
+        yield from (one.wrong, one.squared_error, one.cross_entropy)
 
 
 def _added(blocks: Sequence[Floats]) -> Floats:
@@ -321,7 +347,8 @@ def _example(
     p = block.labels[row]
     label = int(np.argmax(p)) if p.ndim else int(p)
     said = [
-        probs_of(q[row : row + 1], model.kind)[0] for q, model in zip(block.outputs, rule.models, strict=True)
+        np.mean([probs_of(q[row : row + 1], model.kind)[0] for q in runs], axis=0)
+        for runs, model in zip(by_model(block.outputs, rule.models), rule.models, strict=True)
     ]
     likely = likely_classes(said, label)
     outputs = tuple(

@@ -14,12 +14,16 @@ from typing import Literal
 from crossent.description import description, half_widths, worse_model
 from crossent.moments import Series
 from crossent.options import CompareOptions
+from crossent.recipes import FEWEST as FEWEST_SEEDS
 from crossent.results import Baseline, Model, Outcome, Pair, half_of_gap
 from crossent.statistics import FEWEST, Difference
 from crossent.tally import Measures, Totals
 from crossent.wording import NAMES, Measure, count, decimals, listing, number, p_value, signed, two_digits
 
 FEW_DECIDE = "few examples decide this: likely too short"
+THESE_RUNS = (
+    f"This is about these runs, not about the recipe: that takes at least {FEWEST_SEEDS} seeds of both."
+)
 
 
 def judged(
@@ -42,7 +46,19 @@ def _outcome(pair: Pair, series: Measures, options: CompareOptions) -> Outcome:
         return "undecided"
     if _never_differs(series, options.measure):
         return "equal"
-    found, margin = pair.by(options.measure), options.margin
+    judged = [_judged(found, options) for found in _grounds(pair, options.measure)]
+    return judged[0] if all(one == judged[0] for one in judged) else "undecided"
+
+
+def _grounds(pair: Pair, measure: Measure) -> list[Difference]:
+    """What the outcome rests on: the examples, and the seeds where a recipe is judged."""
+    if pair.seeds is not None and pair.seeds.about_recipes:
+        return [pair.by(measure), pair.seeds.by(measure)]
+    return [pair.by(measure)]
+
+
+def _judged(found: Difference, options: CompareOptions) -> Outcome:
+    margin = options.margin
     if margin is not None and _inside(found, margin):
         return "equal"
     if found.p_holm is None or found.difference is None or found.p_holm > 1 - options.confidence:
@@ -89,17 +105,38 @@ def _beyond(pair: Pair, sample: Sample, options: CompareOptions) -> str:
         return f"Equal{by}: every example costs both the same."
     if sample.units < FEWEST:
         return f"Undecided beyond {sample.these}: bring at least {FEWEST} to say something about others."
+    return f"{_beyond_examples(pair, sample, options)}{_beyond_seeds(pair, options.measure)}"
+
+
+def _beyond_examples(pair: Pair, sample: Sample, options: CompareOptions) -> str:
     found = pair.by(options.measure)
     places = decimals([found.difference], half_widths([found]))
     if found.low is None:
         return f"Undecided beyond {sample.these}: {detectable(pair, sample, options)}."
     shown = f"{pair.b} − {pair.a} {interval(found, places)}, {tested(found)}{few(found)}"
+    if _held_back_by_seeds(pair, options):
+        return (
+            f"Undecided beyond these seeds: {shown} over {sample}, but {detectable(pair, sample, options)}."
+        )
     if pair.outcome == "worse":
         return f"{pair.worse} is worse beyond {sample.these} too: {shown}."
     if pair.outcome == "equal":
         return f"Equal within the margin of {options.margin!r}: {shown}."
     over = _over(pair, options.measure)
     return f"Undecided beyond {sample.these}{over}: {shown}; {detectable(pair, sample, options)}."
+
+
+def _beyond_seeds(pair: Pair, measure: Measure) -> str:
+    """What the runs of several seeds add; nothing where neither model has several."""
+    if pair.seeds is None:
+        return ""
+    if not pair.seeds.about_recipes:
+        return f" {THESE_RUNS}"
+    found = pair.seeds.by(measure)
+    if found.low is None:
+        return ""
+    places = decimals([found.difference], half_widths([found]))
+    return f" Over {pair.seeds}: {interval(found, places)}, {tested(found)}."
 
 
 def _over(pair: Pair, measure: Measure) -> str:
@@ -111,13 +148,23 @@ def _over(pair: Pair, measure: Measure) -> str:
 
 def detectable(pair: Pair, sample: Sample, options: CompareOptions) -> str:
     """What an undecided comparison could have shown, or the margin it may lie within."""
-    found = pair.by(options.measure)
+    found, shown_by = pair.by(options.measure), str(sample)
+    if pair.seeds is not None and _held_back_by_seeds(pair, options):
+        found, shown_by = pair.seeds.by(options.measure), f"{pair.seeds}"
+        if found.detectable is None:
+            return "these seeds do not tell how much others would differ"
     if options.margin is not None and found.p_holm is not None and found.p_holm <= 1 - options.confidence:
         return f"different, but perhaps by no more than the margin of {options.margin!r}"
     if found.detectable is None:
         infinite = options.measure == "cross_entropy" and pair.finite is not None
         return "an infinite difference has no interval" if infinite else "without spread there is no interval"
-    return f"{sample} could have shown {two_digits(found.detectable)}"
+    return f"{shown_by} could have shown {two_digits(found.detectable)}"
+
+
+def _held_back_by_seeds(pair: Pair, options: CompareOptions) -> bool:
+    """Whether the examples would decide, and the seeds do not."""
+    grounds = [_judged(found, options) for found in _grounds(pair, options.measure)]
+    return pair.outcome == "undecided" and grounds[0] != "undecided"
 
 
 def interval(found: Difference, places: int) -> str:

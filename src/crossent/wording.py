@@ -25,9 +25,14 @@ _UNSEEN = ("Cc", "Cf", "Zl", "Zp")
 _JOINERS = "\u200c\u200d"  # of letters and of emoji
 
 
-def count(number: int, noun: str) -> str:
+def quantity(number: float) -> str:
+    """``10,000``; a mean of counts, which need not be whole, as ``498.3``."""
+    return f"{number:,.0f}" if number == round(number) else f"{number:,.1f}"
+
+
+def count(number: float, noun: str) -> str:
     """``1 example``, ``10,000 examples``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{quantity(number)} {noun}" if number == 1 else f"{quantity(number)} {noun}s"
 
 
 def listing(words: Sequence[str]) -> str:
@@ -43,12 +48,15 @@ def shortened(text: str, width: int) -> str:
     return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}"
 
 
+def quoted(text: str) -> str:
+    """What stands in a file, in a message: ``'image 007'``, and not all of it where it fills the screen."""
+    return f"'{shortened(text, 60)}'"
+
+
 def visible(text: str) -> str:
     """The text with control and direction characters spelled out: names may hold anything."""
     return "".join(
-        char.encode("unicode_escape").decode()
-        if category(char) in ("Cc", "Cf", "Zl", "Zp") and char not in _JOINERS
-        else char
+        char.encode("unicode_escape").decode() if category(char) in _UNSEEN and char not in _JOINERS else char
         for char in text
     )
 

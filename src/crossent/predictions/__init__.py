@@ -3,7 +3,7 @@
 Formats, names of columns and models, pairing of rows. What blocks are good for is decided elsewhere.
 """
 
-from crossent.predictions.block import Block, Kind, ModelSource, Predictions, rows_per_block
+from crossent.predictions.block import Block, Kind, ModelSource, Predictions, by_model, rows_per_block
 from crossent.predictions.columns import Columns
 from crossent.predictions.images import Image, ImageColumn
 from crossent.predictions.opened import open_sources
@@ -20,6 +20,7 @@ __all__ = [
     "Predictions",
     "PredictionsWriter",
     "Source",
+    "by_model",
     "open_predictions",
     "open_sources",
     "rows_per_block",

@@ -11,6 +11,7 @@ from crossent.arrays import precision, sum_tolerance
 from crossent.errors import PredictionsError
 from crossent.predictions.labels import Labels
 from crossent.predictions.reader import Reader, Rows
+from crossent.wording import shortened
 
 _SHOWN = 3
 
@@ -37,8 +38,9 @@ class Agreement:
             differing = np.flatnonzero(_differ(first.labels, part.labels))
             self._counts[i] += len(differing)
             for row in differing[: _SHOWN - len(self._shown[i])]:
-                at = parts[0].place.at(int(row)).rsplit(", ", 1)[1]
-                who = f"id {parts[0].ids[int(row)].as_py()}" if parts[0].ids is not None else at
+                who = parts[0].place.at(int(row)).rsplit(", ", 1)[1]
+                if parts[0].ids is not None:
+                    who = f"id {shortened(parts[0].ids[int(row)].as_py(), 60)}"
                 self._shown[i].append(f"{who}: {self._name(first, row)} and {self._name(part, row)}")
 
     def finish(self) -> None:

@@ -14,7 +14,7 @@ from typing import Literal
 import pyarrow as pa
 
 from crossent.errors import PredictionsError
-from crossent.predictions.arrow_tables import classes_in, described, recut
+from crossent.predictions.arrow_tables import classes_in, described, first_line, recut
 from crossent.predictions.table import Batch, Column, refuse_repeated
 
 _FILE_MAGIC, _OLD_FEATHER = b"ARROW1", b"FEA1"
@@ -41,9 +41,10 @@ class ArrowFileTable:
 
     def batches(self, *, texts: Sequence[str], numbers: Sequence[str], rows: int) -> Iterator[Batch]:
         wanted = list(dict.fromkeys([*texts, *numbers]))
-        return recut(self._pieces(wanted, rows), rows)
+        return recut(self.pieces(wanted, rows), rows)
 
-    def _pieces(self, wanted: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+    def pieces(self, wanted: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """These columns, at most ``rows`` rows at a time."""
         fields = [i for i, column in enumerate(self.columns) if column.name in wanted]
         try:
             for whole in _record_batches(self.path, self.stream, fields):
@@ -53,7 +54,7 @@ class ArrowFileTable:
                     yield batch.slice(start, rows)
         except _ERRORS as error:
             raise PredictionsError(
-                f"{self.origin} is damaged, or changed while read ({_first_line(error)}): write it again"
+                f"{self.origin} is damaged, or changed while read ({first_line(error)}): write it again"
             ) from error
 
 
@@ -74,7 +75,7 @@ def open_arrow(path: Path, origin: str) -> ArrowFileTable:
         rows = None if stream else _count(path, columns)
     except _ERRORS as error:
         raise PredictionsError(
-            f"{origin} is no complete Arrow {called} ({_first_line(error)}): write it again"
+            f"{origin} is no complete Arrow {called} ({first_line(error)}): write it again"
         ) from error
     if stream and end != _END_OF_STREAM:
         raise PredictionsError(f"{origin} is an Arrow stream without its end: it is cut off, write it again")
@@ -103,7 +104,3 @@ def _record_batches(path: Path, stream: bool, fields: list[int]) -> Iterator[pa.
 def _mapped(path: Path) -> Iterator[pa.MemoryMappedFile]:
     with pa.memory_map(str(path)) as data:
         yield data
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")[:200]

@@ -70,6 +70,11 @@ def text_array(texts: Sequence[str]) -> pa.StringArray:
     return pa.StringArray.from_buffers(len(data), pa.py_buffer(offsets), pa.py_buffer(b"".join(data)))
 
 
+def first_line(error: Exception) -> str:
+    """What Arrow says of a damaged file, without its traces."""
+    return (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")[:200]
+
+
 def recut(pieces: Iterable[pa.RecordBatch], rows: int) -> Iterator[Batch]:
     """The same rows, ``rows`` at a time."""
     waiting: list[pa.RecordBatch] = []

@@ -17,6 +17,7 @@ from crossent.errors import PredictionsError
 from crossent.predictions.columns import Columns
 from crossent.predictions.table import Batch, Table, listed
 from crossent.predictions.values import Place, as_texts, as_vector
+from crossent.wording import quoted
 
 
 @dataclass(frozen=True)
@@ -140,4 +141,4 @@ def _refuse_different(first: Any, where: Place, other: Any, place: Place, column
 
 
 def _shown(value: Any) -> str:
-    return f"'{value.as_py()}'" if isinstance(value, pa.Scalar) else f"{value:g}"
+    return quoted(value.as_py()) if isinstance(value, pa.Scalar) else f"{value:g}"

@@ -5,9 +5,9 @@ No reading, no checking, no arithmetic in here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from crossent.wording import Kind as Kind
 
 if TYPE_CHECKING:
     from crossent.predictions.images import ImageColumn
+
+Run = TypeVar("Run")
 
 
 def rows_per_block(classes: int) -> int:
@@ -32,9 +34,9 @@ class Block:
     index : position of the block, from 0.
     ids : Arrow string array of length n, or None where rows are paired by position.
     labels : int64 array (n,) of class indices, or float64 array (n, k) of label distributions.
-    outputs : one C-contiguous float64 array (n, k) per model, in the order of the models:
-        logits or probabilities, as that model's `ModelSource.kind` says.
-    deviations : per model the largest |sum of a row - 1| before any renormalising; 0.0 for logits.
+    outputs : one C-contiguous float64 array (n, k) per run, in the order of the models, whose runs follow
+        each other: logits or probabilities, as the model's `ModelSource.kind` says.
+    deviations : per run the largest |sum of a row - 1| before any renormalising; 0.0 for logits.
     weights : float64 array (n,), finite and >= 0, or None where every row counts alike.
     clusters : Arrow string array of length n that says which rows belong together, or None.
     slices : Arrow string array of length n, the value by which results are also given, or None.
@@ -60,12 +62,31 @@ class ModelSource:
     kind : what its outputs are.
     origin : the file, or 'array', as messages name it.
     binary : True where one single column was given and the other class follows from it.
+    seeds : names of its runs where it is several seeds of one recipe; empty for a model of one run.
     """
 
     name: str
     kind: Kind
     origin: str
     binary: bool = False
+    seeds: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> int:
+        return max(1, len(self.seeds))
+
+    @property
+    def run_names(self) -> tuple[str, ...]:
+        """What messages call each run."""
+        return tuple(f"{self.name}/{seed}" for seed in self.seeds) or (self.name,)
+
+
+def by_model(runs: Sequence[Run], models: Sequence[ModelSource]) -> Iterator[tuple[Run, ...]]:
+    """What there is of each run, taken together by model; runs stand in the models' order."""
+    start = 0
+    for model in models:
+        yield tuple(runs[start : start + model.runs])
+        start += model.runs
 
 
 class Predictions(Protocol):

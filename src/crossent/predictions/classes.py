@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from crossent.errors import PredictionsError
 from crossent.predictions.columns import Columns, OutputColumns
+from crossent.predictions.parts import place_in
 from crossent.predictions.table import Table, listed
-from crossent.predictions.values import Place, list_width
+from crossent.predictions.values import list_width
 
 
 def check_declared(columns: Columns) -> None:
@@ -75,7 +76,7 @@ def _width(table: Table, found: OutputColumns) -> int:
     if column.width is not None:
         return column.width
     for batch in table.batches(texts=[], numbers=[name], rows=1):
-        width = list_width(batch[name], name, Place(table.origin, range(1), table.noun))
+        width = list_width(batch[name], name, place_in(table, range(1)))
         if width:
             return width
         raise PredictionsError(

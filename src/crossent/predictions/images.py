@@ -36,9 +36,9 @@ class ImageColumn:
 
     @property
     def folder(self) -> Path | None:
-        """The folder of the file that has the column."""
+        """The folder of the file that has the column, or that is the source."""
         path = Path(self.table.origin)
-        return path.parent if path.is_file() else None
+        return path if path.is_dir() else path.parent if path.is_file() else None
 
     def read(self, rows: Sequence[int], ids: Sequence[str | None]) -> Mapping[int, Image]:
         """The images of some examples, named by row and id; those that have none are left out."""

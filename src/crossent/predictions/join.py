@@ -22,9 +22,11 @@ from crossent.errors import PredictionsError
 from crossent.predictions.beside import Beside
 from crossent.predictions.labels import Labels
 from crossent.predictions.partitions import MATCHED_BYTES, Lacking, Scratch, matched
+from crossent.predictions.parts import place_in
 from crossent.predictions.reader import NO_COLUMNS, Reader, Rows
 from crossent.predictions.unique import Uniqueness
-from crossent.predictions.values import Place, from_arrow
+from crossent.predictions.values import from_arrow
+from crossent.wording import quoted
 
 _ROWS = 65_536
 
@@ -57,7 +59,7 @@ class Joined:
         for low in range(start, len(self.places), count):
             part = slice(low, low + count)
             yield Rows(
-                Place(table.origin, self.places[part], table.noun),
+                place_in(table, self.places[part]),
                 None,
                 _in_memory(self.labels, part),
                 _in_memory(self.outputs, part),
@@ -156,7 +158,7 @@ def _refuse_repeated(origin: str, repeated: tuple[str, int, int] | None) -> None
     if repeated is not None:
         name, first, second = repeated
         raise PredictionsError(
-            f"{origin}: id '{name}' stands in row {first + 1} and in row {second + 1};"
+            f"{origin}: id {quoted(name)} stands in row {first + 1} and in row {second + 1};"
             " every example needs an id of its own"
         )
 
@@ -177,7 +179,7 @@ def _ids(reader: Reader, memory: int) -> pa.ChunkedArray | None:
 def _refuse_different(first: Reader, other: Reader, missing: Lacking, extra: Lacking) -> None:
     said = [
         f"{words} {lacking.count:,} of {owner}'s ids"
-        f" ({', '.join(name for _, name in lacking.first)}{', ...' if lacking.count > 3 else ''})"
+        f" ({', '.join(lacking.names)}{', ...' if lacking.count > 3 else ''})"
         for words, lacking, owner in (
             (f"{other.table.origin} lacks", missing, first.table.origin),
             (f"{first.table.origin} lacks", extra, other.table.origin),

@@ -21,6 +21,7 @@ from crossent.predictions.arrow_tables import text_array
 from crossent.predictions.block import rows_per_block
 from crossent.predictions.check import checked_probs
 from crossent.predictions.columns import Columns, LabelColumns
+from crossent.predictions.parts import place_in
 from crossent.predictions.table import Batch, Table, listed
 from crossent.predictions.values import Place, as_matrix, as_texts, as_vector, from_arrow
 
@@ -226,8 +227,6 @@ def _distinct(table: Table, column: str, rows: int) -> Iterator[list[str]]:
     start = 0
     for batch in table.batches(texts=[column], numbers=[], rows=rows):
         count = len(batch[column])
-        texts = as_texts(
-            batch[column], column, Place(table.origin, range(start, start + count)), trim=table.text
-        )
+        texts = as_texts(batch[column], column, place_in(table, range(start, start + count)), trim=table.text)
         yield pc.unique(texts).to_pylist()
         start += count

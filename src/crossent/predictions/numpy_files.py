@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossent.errors import PredictionsError
+from crossent.predictions.arrow_tables import first_line
 from crossent.predictions.memory import ArrayTable, class_list, described_array, same_length
 from crossent.predictions.table import Batch, Column
 
@@ -102,10 +103,20 @@ class NpzTable:
             for pieces in zip(*streams, strict=True):
                 yield dict(zip(names, pieces, strict=True))
         except _ZIP_ERRORS as error:
-            raise PredictionsError(f"{self.origin} is damaged ({error}): write it again") from error
+            raise PredictionsError(
+                f"{self.origin} is damaged ({first_line(error)}): write it again"
+            ) from error
 
 
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    OSError,
+    UnicodeDecodeError,  # names of arrays
+)
 
 
 def open_npy(path: Path, origin: str) -> ArrayTable:
@@ -132,7 +143,7 @@ def open_npz(path: Path, origin: str) -> NpzTable:
             }
     except _ZIP_ERRORS as error:
         raise PredictionsError(
-            f"{origin} is no complete .npz file ({error}): write it again with numpy.savez"
+            f"{origin} is no complete .npz file ({first_line(error)}): write it again with numpy.savez"
         ) from error
     if not members:
         raise PredictionsError(
@@ -175,7 +186,9 @@ def _header(stream: IO[bytes], place: str) -> tuple[tuple[int, ...], bool, np.dt
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         return read(stream)
-    except (ValueError, KeyError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error):
+        raise
+    except Exception as error:  # a damaged header makes NumPy raise whatever Python's own parser does
         raise PredictionsError(
             f"{place} is no complete NumPy array: write it again with numpy.save"
         ) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -30,6 +31,7 @@ from crossent.predictions.columns import (
 )
 from crossent.predictions.images import ImageColumn, image_column_of
 from crossent.predictions.labels import LabelReader, label_reader, order_of
+from crossent.predictions.parts import place_in
 from crossent.predictions.reader import OutputReader, Reader, Rows
 from crossent.predictions.sources import (
     Named,
@@ -38,10 +40,11 @@ from crossent.predictions.sources import (
     named_sources,
     open_labels,
     open_named,
+    runs_of,
     split_labels,
 )
 from crossent.predictions.table import Table, listed
-from crossent.predictions.values import Place, as_matrix
+from crossent.predictions.values import as_matrix
 from crossent.wording import InputFormat
 
 _UNDECLARED = Columns()
@@ -136,13 +139,13 @@ def open_sources(
         raise PredictionsError("no predictions: name at least one file")
     check_declared(columns)
     check_standard_input([*(source for _, source in named), split_labels(labels)], input_format)
-    tables = [open_named(name, source, input_format) for name, source in named]
-    outputs = [_outputs(table, columns, source) for table, (_, source) in zip(tables, named, strict=True)]
+    runs = [(name, source, runs_of(source)) for name, source in named]
+    files = [(name, file) for name, _, its in runs for file in its.values()]
+    tables = [open_named(name, file, input_format) for name, file in files]
+    outputs = [_outputs(table, columns, file) for table, (_, file) in zip(tables, files, strict=True)]
     classes = settled_classes(tables, outputs, columns)
-    models = tuple(
-        ModelSource(name, found.kind, table.origin if source.is_read else "array", found.binary)
-        for (name, source), table, found in zip(named, tables, outputs, strict=True)
-    )
+    opened = iter(zip(tables, outputs, strict=True))
+    models = tuple(_model(name, source, its, list(islice(opened, len(its)))) for name, source, its in runs)
     readers = [
         model_reader(table, columns, found, classes) for table, found in zip(tables, outputs, strict=True)
     ]
@@ -155,6 +158,22 @@ def open_sources(
     paired_by = _pairing(readers, columns)
     length = readers[0].length
     return AlignedSources(models, classes, paired_by, length, tuple(readers), columns, renormalize, memory)
+
+
+def _model(
+    name: str, source: Named, runs: Mapping[str, Named], opened: Sequence[tuple[Table, OutputColumns]]
+) -> ModelSource:
+    """What is known of one model from its only run, or from the runs of several seeds."""
+    first, found = opened[0]
+    for table, other in opened:
+        if other.kind != found.kind:
+            raise PredictionsError(
+                f"{first.origin} holds {found.kind} and {table.origin} {other.kind}: "
+                "the seeds of one model must hold the same"
+            )
+    origin = "array" if not source.is_read else str(source.path) if len(runs) > 1 else first.origin
+    seeds = tuple(run for run in runs if run)
+    return ModelSource(name, found.kind, origin, any(other.binary for _, other in opened), seeds)
 
 
 def _no_labels(table: Table, columns: Columns) -> str:
@@ -180,7 +199,7 @@ def _kind_help(plain: PlainMatrix) -> str:
             f"{table.origin} is {column.type}, not a matrix with one row per example and one column per class"
         )
     for batch in table.batches(texts=[], numbers=[column.name], rows=rows_per_block(column.width)):
-        place = Place(table.origin, range(len(batch[column.name])))
+        place = place_in(table, range(len(batch[column.name])))
         first = as_matrix(batch, [column.name], column.width, column.dtype, place).astype(np.float64)
         with np.errstate(invalid="ignore", over="ignore"):
             sums = first.sum(axis=1)

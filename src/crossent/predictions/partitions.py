@@ -20,6 +20,7 @@ from crossent.predictions.beside import Beside
 from crossent.predictions.reader import Reader
 from crossent.predictions.unique import hashes
 from crossent.predictions.values import from_arrow
+from crossent.wording import shortened
 
 MATCHED_BYTES = 48  # per id: Arrow's hash table, and the rows on both sides
 _MOST_PARTITIONS = 256
@@ -36,6 +37,11 @@ class Lacking:
 
     count: int = 0
     first: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """The first ids, as messages show them."""
+        return [shortened(name, 60) for _, name in self.first]
 
     def add(self, rows: NDArray[np.int64], ids: pa.Array) -> None:
         """More of them, in any order of partitions."""

@@ -17,6 +17,7 @@ from crossent.predictions.beside import Beside, BesideColumns
 from crossent.predictions.check import checked_logits, checked_probs, refuse_outside
 from crossent.predictions.columns import OutputColumns
 from crossent.predictions.labels import LabelReader, Labels
+from crossent.predictions.parts import place_in
 from crossent.predictions.table import Table
 from crossent.predictions.values import Place, as_ids, as_matrix
 
@@ -134,7 +135,7 @@ class Reader:
         ]
         for batch in self.table.batches(texts=texts, numbers=numbers, rows=count):
             size = len(batch[(texts or numbers)[0]])
-            place = Place(self.table.origin, range(start, start + size), self.table.noun)
+            place = place_in(self.table, range(start, start + size))
             yield Rows(
                 place,
                 None if self.id is None else as_ids(batch[self.id], self.id, place, trim=self.table.text),

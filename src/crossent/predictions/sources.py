@@ -9,16 +9,18 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
 from crossent.errors import OptionError, PredictionsError
 from crossent.predictions.arrow_files import open_arrow
+from crossent.predictions.folders import contents, matching
 from crossent.predictions.json_lines import open_json_lines
 from crossent.predictions.memory import memory_table
 from crossent.predictions.numpy_files import open_npy, open_npz
 from crossent.predictions.parquet import open_parquet
+from crossent.predictions.parts import joined
 from crossent.predictions.standard_input import STANDARD_INPUT, spooled
 from crossent.predictions.table import Table
 from crossent.predictions.text import open_text
@@ -85,11 +87,13 @@ class Named:
     name : given by the user; None where it follows from the file.
     source : the path, or the object.
     array : the array in an `.npz` that was asked for.
+    parts : the files, where the path is a folder or a pattern of many.
     """
 
     name: str | None
     source: Source
     array: str | None = None
+    parts: tuple[Path, ...] = ()
 
     @property
     def path(self) -> Path | None:
@@ -140,10 +144,25 @@ def split_labels(source: Source | None) -> Named:
     return _split(source, "labels")
 
 
+def runs_of(source: Named) -> dict[str, Named]:
+    """A source by the names of its runs: itself, or what a folder holds."""
+    if source.path is None:
+        return {"": source}
+    if not source.path.is_dir():
+        parts = matching(source.path)
+        return {"": replace(source, source=parts[0]) if len(parts) == 1 else replace(source, parts=parts)}
+    found = contents(source.path)
+    if found.parts:
+        return {"": replace(source, parts=found.parts)}
+    return {name: replace(source, source=path) for name, path in found.runs.items()}
+
+
 def open_named(name: str, source: Named, input_format: InputFormat | None) -> Table:
     """The table behind a source."""
     if source.is_standard_input:
         return spooled(lambda path: _opened(path, _STDIN, _STDIN, f".{input_format}"))
+    if source.parts:
+        return joined([open_file(part) for part in source.parts], str(source.path))
     if source.path is not None:
         return open_file(source.path, source.array)
     return memory_table(source.source, f"{name} (array)")
@@ -151,7 +170,9 @@ def open_named(name: str, source: Named, input_format: InputFormat | None) -> Ta
 
 def open_labels(source: Source, input_format: InputFormat | None) -> tuple[Table, str | None]:
     """The table behind ``--labels``, and the array in it that was asked for."""
-    split = split_labels(source)
+    (split, *more) = runs_of(split_labels(source)).values()
+    if more:
+        raise PredictionsError(f"{source} holds several seeds: name the folder of one of them")
     return open_named("labels", split, input_format), split.array
 
 
@@ -163,12 +184,10 @@ def open_file(path: Path, array: str | None = None) -> Table:
 def _opened(path: Path, called: str, origin: str, suffix: str) -> Table:
     """The table in a file; messages name the file ``called``, and what is in it ``origin``."""
     try:
-        if path.is_dir():
-            raise PredictionsError(f"{called} is a folder: name a predictions file in it")
         with path.open("rb") as file:
             start = file.read(8)
     except FileNotFoundError as error:
-        raise PredictionsError(_missing(called)) from error
+        raise PredictionsError(f"{called}: no such file") from error
     except PermissionError as error:
         raise PredictionsError(f"{called}: permission denied; make it readable") from error
     except OSError as error:
@@ -261,6 +280,8 @@ def _end(i: int, split: Sequence[Named], files: Sequence[str | None], stems: Seq
 
 
 def _stem(path: Path) -> str:
+    if path.is_dir():
+        return path.resolve().name
     return path.name[: len(path.name) - len(_suffix(path))]
 
 
@@ -269,12 +290,6 @@ def _suffix(path: Path) -> str:
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     both = "".join(suffixes)
     return both if both in FORMATS else (suffixes[-1] if suffixes else "")
-
-
-def _missing(path: str) -> str:
-    if any(sign in path for sign in "*?["):
-        return f"{path}: no such file, and patterns are not read yet; name one file"
-    return f"{path}: no such file"
 
 
 def _unknown(path: Path) -> str:

@@ -6,8 +6,10 @@ What the values mean, and whether they make sense, is decided in `labels` and `c
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -21,16 +23,24 @@ from crossent.predictions.arrow_tables import is_list, plain_type
 
 @dataclass(frozen=True)
 class Place:
-    """Where a batch stands: its source, and for each of its rows the row there, from 0."""
+    """Where a batch stands: its source, and for each of its rows the row there, from 0.
+
+    A source of several files has ``starts``: the first row of each, and what it is called.
+    """
 
     origin: str
     rows: range | NDArray[np.int64]
     noun: str = "column"
+    starts: tuple[tuple[int, str], ...] = ()
 
     def at(self, row: int, column: str = "") -> str:
         """``nn2.csv, row 3, column prob_dog``."""
         named = f", {self.noun} {column}" if column else ""
-        return f"{self.origin}, row {int(self.rows[row]) + 1}{named}"
+        origin, number = self.origin, int(self.rows[row])
+        if self.starts:
+            first, origin = self.starts[bisect_right(self.starts, number, key=itemgetter(0)) - 1]
+            number -= first
+        return f"{origin}, row {number + 1}{named}"
 
 
 def as_ids(values: Any, column: str, place: Place, *, trim: bool) -> pa.StringArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from crossent.comparison import Comparison
 from crossent.report.cells import (
@@ -13,6 +14,7 @@ from crossent.report.cells import (
     measure_rows,
     notes,
     parts,
+    slice_rows,
 )
 from crossent.wording import visible
 
@@ -28,17 +30,23 @@ def as_markdown(comparison: Comparison) -> str:
         gap = (cell(comparison.pairs[0], comparison) for cell in (parts, half_of_gap, after_temperature))
         lines += [f"cross-entropy: {line}" for line in gap if line]
     blocks.append("\n".join(f"- {_escaped(' '.join(line.split()))}" for line in lines if line))
+    blocks.append(_lined(slice_rows(comparison)))
     blocks += [f"> {_escaped(warning)}" for warning in comparison.warnings]
     blocks.append(f"`{str(comparison.signature).replace('`', '')}`")
     return "\n\n".join(block for block in blocks if block)
 
 
 def _table(comparison: Comparison) -> str:
-    lines = ["| | wrong | squared error | cross-entropy | typical q of the label |", "|---|---|---|---|---|"]
+    rows = [["", "wrong", "squared error", "cross-entropy", "typical q of the label"]]
     for row in measure_rows(comparison):
-        cells = (row.name, row.wrong, row.squared_error, row.cross_entropy, row.typical)
-        lines.append(f"| {' | '.join(_escaped(' '.join(cell.split())) for cell in cells)} |")
-    return "\n".join(lines)
+        rows.append([row.name, row.wrong, row.squared_error, row.cross_entropy, row.typical])
+    return _lined(rows)
+
+
+def _lined(rows: Sequence[Sequence[str]]) -> str:
+    """A table from its header and its rows; nothing where there are none."""
+    lines = [f"| {' | '.join(_escaped(' '.join(cell.split())) for cell in row)} |" for row in rows]
+    return "\n".join([*lines[:1], f"|{'---|' * len(rows[0])}", *lines[1:]]) if rows else ""
 
 
 def _escaped(text: str) -> str:

@@ -61,6 +61,10 @@ def _pair_rows(pair: Pair, comparison: Comparison) -> list[dict[str, Any]]:
         rows.append(
             {**named, "measure": measure, "examples": comparison.example_count, "outcome": outcome, **found}
         )
+    if pair.seeds is not None:
+        for measure in MEASURES:
+            found = dataclasses.asdict(pair.seeds.by(measure))
+            rows.append({**named, "measure": f"{measure}_over_seeds", **found})
     if pair.finite is not None:
         found = dataclasses.asdict(pair.finite.cross_entropy)
         rows.append({**named, "measure": "cross_entropy_finite", "examples": pair.finite.examples, **found})

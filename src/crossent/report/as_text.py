@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from crossent.comparison import Comparison
-from crossent.description import half_widths
 from crossent.report.cells import (
     after_temperature,
     difference_lines,
@@ -17,10 +16,9 @@ from crossent.report.cells import (
     measure_rows,
     notes,
     parts,
-    short,
+    slice_rows,
 )
-from crossent.verdict import interval
-from crossent.wording import decimals, number, shortened, visible
+from crossent.wording import number, shortened, visible
 
 _GAP = 4
 _WRONG_WIDTH = 16
@@ -33,7 +31,7 @@ def as_text(comparison: Comparison, *, show: bool = False) -> str:
     blocks = [[header(comparison)], _table(comparison) + notes(comparison)]
     if show and comparison.shown:
         blocks.append(_examples(comparison))
-    blocks += [_verdict(comparison), _slices(comparison), [str(comparison.signature)]]
+    blocks += [_verdict(comparison), aligned(slice_rows(comparison)), [str(comparison.signature)]]
     return "\n\n".join("\n".join(map(visible, block)) for block in blocks if block)
 
 
@@ -74,23 +72,6 @@ def _verdict(comparison: Comparison) -> list[str]:
         gap = (cell(pair, comparison) for cell in (parts, half_of_gap, after_temperature))
         lines += [f"  {line}" for line in gap if line]
     return lines + (differences or [pair.beyond])
-
-
-def _slices(comparison: Comparison) -> list[str]:
-    """The cross-entropies by the values of a column, and for two models their difference."""
-    slices = [one for one in comparison.slices if one.of == "column"]
-    if not slices:
-        return []
-    rows = [[comparison.signature.by or "", "examples", *(short(name) for name in comparison.models)]]
-    if len(comparison.pairs) == 1:
-        rows[0].append(f"{short(comparison.pairs[0].b)} − {short(comparison.pairs[0].a)}")
-    for one in slices:
-        means = [losses.cross_entropy.value for losses in one.models]
-        found = one.pairs[0].cross_entropy if len(one.pairs) == 1 else None
-        places = decimals(means, half_widths([] if found is None else [found]))
-        row = [short(one.value), f"{one.examples:,}", *(number(mean, places) for mean in means)]
-        rows.append(row if found is None else [*row, interval(found, places)])
-    return aligned(rows)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from crossent.comparison import Comparison
 from crossent.counts import PARTS
 from crossent.description import half_widths, pair_decimals, zero_probability
 from crossent.results import Model, Pair
-from crossent.statistics import FEWEST, Estimate
-from crossent.verdict import FEW_DECIDE, detectable, few, interval, tested
-from crossent.wording import MEASURES, NAMES, Measure, count, decimals, number, shortened, signed
+from crossent.statistics import FEWEST, Difference, Estimate
+from crossent.verdict import FEW_DECIDE, THESE_RUNS, detectable, few, interval, tested
+from crossent.wording import (
+    MEASURES,
+    NAMES,
+    Measure,
+    count,
+    decimals,
+    number,
+    quantity,
+    shortened,
+    signed,
+    two_digits,
+)
 
 BASELINE = "always the same"
 _NAME_WIDTH = 40
@@ -55,7 +67,7 @@ def measure_rows(comparison: Comparison) -> list[Row]:
     """One row per model and the baseline; the numbers of a column have the same decimals."""
     models, base = list(comparison.models.values()), comparison.baseline
     wrong = [*(model.wrong for model in models), base.wrong]
-    most = max(len(f"{mistakes:,}") for mistakes in wrong)
+    most = max(len(quantity(mistakes)) for mistakes in wrong)
     intervals = comparison.sample.units >= FEWEST
     errors, squared, cross = (
         _estimates([model.by(measure) for model in models], float(getattr(base, measure)), intervals)
@@ -66,7 +78,7 @@ def measure_rows(comparison: Comparison) -> list[Row]:
     return [
         Row(
             name,
-            f"{wrong[place]:>{most},} of {comparison.example_count:,}   {errors[place]}",
+            f"{quantity(wrong[place]):>{most}} of {comparison.example_count:,}   {errors[place]}",
             squared[place],
             cross[place],
             number(typical[place], places),
@@ -93,7 +105,8 @@ def _range(found: Estimate, places: int) -> str:
 
 def notes(comparison: Comparison) -> list[str]:
     """What must be known to read the table: infinite losses, clipping, soft labels, marked intervals."""
-    lines = [_zero_note(model, comparison) for model in comparison.models.values()]
+    lines = [_seeds_note(model) for model in comparison.models.values()]
+    lines += [_zero_note(model, comparison) for model in comparison.models.values()]
     if (clip := comparison.options.clip) is not None:
         lines.append(
             f"a label's probability below {clip!r} costs as much as {clip!r}: {-math.log(clip):.4g} nats"
@@ -109,6 +122,16 @@ def notes(comparison: Comparison) -> list[str]:
     ):
         lines.append(f"* {FEW_DECIDE}")
     return [line for line in lines if line]
+
+
+def _seeds_note(model: Model) -> str:
+    """A model of several seeds: how much its figures differ between them."""
+    if model.seeds is None:
+        return ""
+    spreads = [(NAMES[measure], model.seeds.by(measure).deviation) for measure in MEASURES]
+    said = [f"{name} {two_digits(deviation)}" for name, deviation in spreads if deviation is not None]
+    between = f"; standard deviation between them: {', '.join(said)}" if said else ""
+    return f"{short(model.name)}: mean of {count(len(model.seeds.runs), 'seed')}{between}"
 
 
 def _zero_note(model: Model, comparison: Comparison) -> str:
@@ -171,6 +194,23 @@ def after_temperature(pair: Pair, comparison: Comparison) -> str:
     )
 
 
+def slice_rows(comparison: Comparison) -> list[list[str]]:
+    """A header and the cross-entropies by the values of a column, and for two models their difference."""
+    slices = [one for one in comparison.slices if one.of == "column"]
+    if not slices:
+        return []
+    rows = [[comparison.signature.by or "", "examples", *(short(name) for name in comparison.models)]]
+    if len(comparison.pairs) == 1:
+        rows[0].append(f"{short(comparison.pairs[0].b)} − {short(comparison.pairs[0].a)}")
+    for one in slices:
+        means = [losses.cross_entropy.value for losses in one.models]
+        found = one.pairs[0].cross_entropy if len(one.pairs) == 1 else None
+        places = decimals(means, half_widths([] if found is None else [found]))
+        row = [short(one.value), f"{one.examples:,}", *(number(mean, places) for mean in means)]
+        rows.append(row if found is None else [*row, interval(found, places)])
+    return rows
+
+
 def difference_lines(comparison: Comparison) -> list[str]:
     """Each pair's differences with interval and test, the leading measure's with its outcome.
 
@@ -179,14 +219,30 @@ def difference_lines(comparison: Comparison) -> list[str]:
     if comparison.sample.units < FEWEST:
         return []
     measures = MEASURES if len(comparison.pairs) == 1 else (comparison.options.measure,)
-    lines = [(pair, measure) for pair in comparison.pairs for measure in measures]
-    subjects = [f"{short(pair.b)} − {short(pair.a)}" for pair, _ in lines]
-    subject, name = max(map(len, subjects), default=0), max(len(NAMES[measure]) for measure in measures)
-    return [
-        f"{text:<{subject}}   {NAMES[measure]:<{name}} {_difference(pair, measure)}"
-        f"{_outcome(pair, measure, comparison)}"
-        for text, (pair, measure) in zip(subjects, lines, strict=True)
-    ]
+    lines = [line for pair in comparison.pairs for line in _lines_of(pair, measures, comparison)]
+    subject = max((len(line[0]) for line in lines), default=0)
+    name = max((len(line[1]) for line in lines), default=0)
+    said = [f"{of:<{subject}}   {measure:<{name}} {difference}" for of, measure, difference in lines]
+    if any(pair.seeds is not None and not pair.seeds.about_recipes for pair in comparison.pairs):
+        said.append(THESE_RUNS)
+    return said
+
+
+def _lines_of(
+    pair: Pair, measures: Sequence[Measure], comparison: Comparison
+) -> Iterator[tuple[str, str, str]]:
+    """Whose difference, by which measure, and what it is; over the examples, then over several seeds."""
+    for measure in measures:
+        said = f"{_difference(pair, measure)}{_outcome(pair, measure, comparison)}"
+        yield f"{short(pair.b)} − {short(pair.a)}", NAMES[measure], said
+    if pair.seeds is not None and pair.seeds.about_recipes:
+        for measure in measures:
+            yield f"over {pair.seeds}", NAMES[measure], _difference_over_seeds(pair.seeds.by(measure))
+
+
+def _difference_over_seeds(found: Difference) -> str:
+    places = decimals([found.difference], half_widths([found]))
+    return f"{interval(found, places)} {tested(found)}"
 
 
 def _difference(pair: Pair, measure: Measure) -> str:

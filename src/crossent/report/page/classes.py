@@ -13,7 +13,7 @@ from crossent.report.charts.svg import Drawer
 from crossent.report.page.tables import Cell, Figure, Section, Table, columns
 from crossent.statistics import FEWEST
 from crossent.verdict import interval
-from crossent.wording import NAMES, Measure, count, decimals, number, shortened
+from crossent.wording import NAMES, Measure, count, decimals, number, quantity, shortened
 
 _DRAWN = 20
 _LISTED = 50
@@ -102,16 +102,17 @@ def _spread(values: Sequence[float]) -> float:
 def _by_counts(comparison: Comparison, drawer: Drawer) -> Section:
     """Of many classes: the share of wrong examples by class, which the counts of confusions tell."""
     models, classes = list(comparison.models.values()), comparison.classes
-    examples: dict[int, int] = {}
-    wrong = [dict[int, int]() for _ in models]
-    for place, model in enumerate(models):
-        for (label, predicted), times in model.confusion.items():
+    examples: dict[int, float] = {}
+    wrong = [dict[int, float]() for _ in models]  # of several seeds their mean
+    for place, (model, source) in enumerate(zip(models, comparison.sources, strict=True)):
+        for (label, predicted), counted in model.confusion.items():
+            times = counted / source.runs
             if place == 0:
                 examples[label] = examples.get(label, 0) + times
             if label != predicted:
                 wrong[place][label] = wrong[place].get(label, 0) + times
 
-    def mistakes(label: int) -> list[int]:
+    def mistakes(label: int) -> list[float]:
         return [one.get(label, 0) for one in wrong]
 
     # by counts, not shares: a class of two examples is all right or all wrong by chance
@@ -120,8 +121,8 @@ def _by_counts(comparison: Comparison, drawer: Drawer) -> Section:
     rows = tuple(
         (
             Cell(short(classes[label])),
-            Cell(f"{examples[label]:,}", examples[label]),
-            *(Cell(f"{times:,}", times) for times in mistakes(label)),
+            Cell(quantity(examples[label]), examples[label]),
+            *(Cell(quantity(times), times) for times in mistakes(label)),
         )
         for label in listed
     )
@@ -160,7 +161,7 @@ def confusion(comparison: Comparison, drawer: Drawer) -> Section | None:
         figures = tuple(
             Figure(
                 short(model.name),
-                f"{model.wrong:,} of {comparison.example_count:,} are off the diagonal.",
+                _off_diagonal(model.confusion),
                 charts.grid(model.confusion, classes, drawer, title=f"Confusion of {short(model.name)}"),
                 _grid_table(model.confusion, classes, short(model.name)),
             )
@@ -202,6 +203,11 @@ def confusion(comparison: Comparison, drawer: Drawer) -> Section | None:
     drawn = min(_DRAWN, len(ranked))
     words = f"The {drawn} most frequent of {count(len(ranked), 'pair')}, label → prediction."
     return Section("confusion", "Taken for another", (), figures=(Figure(title, words, svg, table),))
+
+
+def _off_diagonal(counts: Mapping[tuple[int, int], int]) -> str:
+    wrong = sum(times for (label, predicted), times in counts.items() if label != predicted)
+    return f"{wrong:,} of {count(sum(counts.values()), 'prediction')} are off the diagonal."
 
 
 def _grid_table(counts: Mapping[tuple[int, int], int], classes: Sequence[str], name: str) -> Table:

@@ -10,6 +10,7 @@ from crossent.description import half_widths, pair_decimals
 from crossent.report.cells import (
     BASELINE,
     after_temperature,
+    difference_lines,
     half_of_gap,
     measure_rows,
     notes,
@@ -106,6 +107,9 @@ def differences(comparison: Comparison, drawer: Drawer) -> Section | None:
     if not comparison.pairs:
         return None
     drawn = charts.drawn_pairs(comparison)
+    points: tuple[str, ...] = ()
+    if any(pair.seeds is not None for pair in comparison.pairs):
+        points = tuple(" ".join(line.split()) for line in difference_lines(comparison))
     every = [(pair, measure) for pair in comparison.pairs for measure in MEASURES]
     caption = "The later model's mean minus the earlier one's: above 0 the later one is worse"
     folded: tuple[Table, ...] = ()
@@ -122,7 +126,9 @@ def differences(comparison: Comparison, drawer: Drawer) -> Section | None:
         if any(pair.by(measure).difference is not None for pair in comparison.pairs)
     ]
     figures += [_parts(pair, comparison, drawer, wide=len(drawn) == 1) for pair in drawn]
-    return Section("difference", "The difference", tables=tables, folded=folded, figures=tuple(figures))
+    return Section(
+        "difference", "The difference", points=points, tables=tables, folded=folded, figures=tuple(figures)
+    )
 
 
 def _differences(lines: Sequence[tuple[Pair, Measure]], comparison: Comparison, caption: str) -> Table:
