@@ -28,7 +28,7 @@ from crossent.wording import (
 BASELINE = "always the same"
 _NAME_WIDTH = 40
 _NAMED_CLASSES = 60  # characters up to which the classes are named
-_WHERE = dict(
+WHERE = dict(
     zip(PARTS, ("both are right", "only {a} is wrong", "only {b} is wrong", "both are wrong"), strict=True)
 )
 
@@ -163,7 +163,7 @@ def parts(pair: Pair, comparison: Comparison) -> str:
     worse = 1 if gap > 0 else -1
     places = pair_decimals(pair, comparison.models, "cross_entropy")
     said = [
-        f"{signed(worse * (part.contribution or 0), places)} where {_WHERE[name].format(a=pair.a, b=pair.b)} "
+        f"{signed(worse * (part.contribution or 0), places)} where {WHERE[name].format(a=pair.a, b=pair.b)} "
         f"({count(part.examples, 'example')})"
         for name, part in over.gap.items()
         if part.examples

@@ -9,8 +9,8 @@ from crossent.counts import PARTS
 from crossent.description import half_widths, pair_decimals
 from crossent.report.cells import (
     BASELINE,
+    WHERE,
     after_temperature,
-    difference_lines,
     half_of_gap,
     measure_rows,
     notes,
@@ -20,16 +20,9 @@ from crossent.report.charts import models as charts
 from crossent.report.charts.svg import Drawer
 from crossent.report.page.tables import Cell, Figure, Section, Table, columns
 from crossent.results import Pair
-from crossent.statistics import FEWEST
-from crossent.verdict import detectable, few, interval, tested
+from crossent.statistics import FEWEST, Difference
+from crossent.verdict import THESE_RUNS, detectable, few, interval, tested
 from crossent.wording import MEASURES, NAMES, Measure, count, decimals, signed
-
-WHERE = {
-    "both_right": "both are right",
-    "only_a_wrong": "only {a} is wrong",
-    "only_b_wrong": "only {b} is wrong",
-    "both_wrong": "both are wrong",
-}
 
 
 def qualified(comparison: Comparison) -> Section | None:
@@ -40,6 +33,8 @@ def qualified(comparison: Comparison) -> Section | None:
             f"{comparison.sample} {'is' if comparison.sample.units == 1 else 'are'} fewer than {FEWEST}: "
             "no intervals but those of the mistakes, and no tests"
         )
+    if any(pair.seeds is not None and not pair.seeds.about_recipes for pair in comparison.pairs):
+        points.append(THESE_RUNS)
     points += comparison.warnings
     return Section("before", "Before you believe it", points=tuple(points)) if points else None
 
@@ -107,9 +102,6 @@ def differences(comparison: Comparison, drawer: Drawer) -> Section | None:
     if not comparison.pairs:
         return None
     drawn = charts.drawn_pairs(comparison)
-    points: tuple[str, ...] = ()
-    if any(pair.seeds is not None for pair in comparison.pairs):
-        points = tuple(" ".join(line.split()) for line in difference_lines(comparison))
     every = [(pair, measure) for pair in comparison.pairs for measure in MEASURES]
     caption = "The later model's mean minus the earlier one's: above 0 the later one is worse"
     folded: tuple[Table, ...] = ()
@@ -126,15 +118,31 @@ def differences(comparison: Comparison, drawer: Drawer) -> Section | None:
         if any(pair.by(measure).difference is not None for pair in comparison.pairs)
     ]
     figures += [_parts(pair, comparison, drawer, wide=len(drawn) == 1) for pair in drawn]
-    return Section(
-        "difference", "The difference", points=points, tables=tables, folded=folded, figures=tuple(figures)
-    )
+    return Section("difference", "The difference", tables=tables, folded=folded, figures=tuple(figures))
 
 
 def _differences(lines: Sequence[tuple[Pair, Measure]], comparison: Comparison, caption: str) -> Table:
     head = ("pair", "measure", "difference", "test", "outcome")
-    rows = tuple(_difference(pair, measure, comparison) for pair, measure in lines)
-    return Table(caption, head, rows, numeric=columns(2))
+    rows = [_difference(pair, measure, comparison) for pair, measure in lines]
+    rows += [
+        _difference_over_seeds(pair, pair.seeds.by(measure), measure, comparison)
+        for pair, measure in lines
+        if pair.seeds is not None and pair.seeds.about_recipes
+    ]
+    return Table(caption, head, tuple(rows), numeric=columns(2))
+
+
+def _difference_over_seeds(
+    pair: Pair, found: Difference, measure: Measure, comparison: Comparison
+) -> tuple[Cell, ...]:
+    places = decimals([found.difference], half_widths([found]))
+    return (
+        Cell(f"over {pair.seeds}", model=list(comparison.models).index(pair.b)),
+        Cell(NAMES[measure]),
+        _split(interval(found, places), found.difference),
+        Cell("–") if found.p_value is None else Cell(tested(found), found.p_value),
+        Cell(""),
+    )
 
 
 def _difference(pair: Pair, measure: Measure, comparison: Comparison) -> tuple[Cell, ...]:
