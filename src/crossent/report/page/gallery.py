@@ -17,6 +17,7 @@ from crossent.wording import count, number, shortened
 MOST = 10
 _CLASSES = 5
 _WIDTH = 100.0
+_NAME = 11  # characters of a model over its column: both ends, which tell names apart
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def gallery(comparison: Comparison, folder: Path | None) -> Gallery | None:
         tuple(paragraphs),
         _missing(found),
         models=places,
-        names=(pair.a, pair.b),
+        names=(shortened(pair.a, _NAME), shortened(pair.b, _NAME)),
         directions=directions,
     )
 
