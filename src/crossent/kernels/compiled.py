@@ -1,0 +1,119 @@
+"""How kernels are compiled, and where what was compiled is kept.
+
+Numba's own cache looks at the file of a kernel alone, and so misses an edit in a file that it calls. Here the
+folder's name carries a digest of every file of this package, of Numba's version and of the processor.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from llvmlite import binding
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.misc.appdirs import user_cache_dir
+
+HERE = Path(__file__).parent
+LOOP = {"nogil": True, "error_model": "numpy"}
+"""Options of a loop: no lock of the interpreter's, and a division by 0 is inf or nan, as in NumPy."""
+SUM = {**LOOP, "fastmath": {"reassoc", "nsz"}}
+"""Options of a loop that adds up, which becomes a vector loop only if its terms may be added in another order."""
+
+
+def loop(function: Callable[..., Any]) -> Any:
+    """A bare loop, compiled as part of the kernels that call it."""
+    return numba.njit(**LOOP)(function)
+
+
+def sum_loop(function: Callable[..., Any]) -> Any:
+    """A bare loop that adds up, compiled as part of the kernels that call it."""
+    return numba.njit(**SUM)(function)
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """What Python calls: compiled when it is first called with arguments of a type, and kept on disk."""
+    dispatcher = numba.njit(**LOOP)(function)
+    if cache_folder() is not None:
+        dispatcher._cache = _Cache(function)
+    return dispatcher
+
+
+@functools.cache
+def cache_folder(
+    places: tuple[Path, ...] = (HERE / "__pycache__", Path(user_cache_dir("crossent", False))),
+) -> Path | None:
+    """The first of the places that can be written to, in it a folder for just this code on this processor."""
+    name = f"numba-{_digest()}"
+    for place in places:
+        try:
+            (place / name).mkdir(parents=True, exist_ok=True)
+            probe = place / name / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError:
+            continue
+        return place / name
+    return None
+
+
+def _digest() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(HERE.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    features = binding.get_host_cpu_features().flatten()
+    for part in (numba.__version__, llvmlite.__version__, binding.get_host_cpu_name(), features):
+        digest.update(str(part).encode() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+class _Locator(_CacheLocator):  # type: ignore[misc]  # Numba is untyped
+    """Where Numba finds what it compiled: its own places look at one file only."""
+
+    def __init__(self, line: int) -> None:
+        self._line = line
+
+    @classmethod
+    def from_function(cls, function: Callable[..., Any], _file: str) -> _Locator:
+        return cls(function.__code__.co_firstlineno)
+
+    def get_cache_path(self) -> str:
+        return str(cache_folder())
+
+    def get_source_stamp(self) -> str:
+        return cache_folder().name  # type: ignore[union-attr]  # there is one, else there is no cache
+
+    def get_disambiguator(self) -> str:
+        return str(self._line)
+
+
+class _Stored(CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = [_Locator]
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    _impl_class = _Stored
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        found = super().load_overload(signature, target)
+        if found is None:
+            _announce()
+        return found
+
+    def save_overload(self, signature: Any, compiled: Any) -> None:
+        try:
+            super().save_overload(signature, compiled)
+        except OSError as error:  # a full disk: the next process compiles again
+            logging.getLogger("crossent").warning(
+                "compiled kernels could not be kept in %s: %s", self.cache_path, error
+            )
+
+
+@functools.cache
+def _announce() -> None:
+    logging.getLogger("crossent").warning("compiling kernels for this processor: seconds, this once")
