@@ -179,7 +179,8 @@ class _Operators:
         return loss, gradient.to(logits.device)
 
     def _loss_backward(self, ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        call = _Call(*ctx.saved_tensors, None, Options(*ctx.options))
+        logits, target, class_weights = ctx.saved_tensors
+        call = _Call(logits, target, class_weights, None, Options(*ctx.options))
         by_logits, by_target, _ = ctx.needs_input_grad[:3]
         return (
             self._gradient(call, upstream) if by_logits else None,
@@ -193,25 +194,25 @@ class _Operators:
             gradient = _given_away(ctx, upstream)
             if gradient is not None:
                 return gradient, None, None, None
-        call = _Call(*ctx.saved_tensors, Options(*ctx.options))
-        dtype, by_scale = call.logits.dtype, None
+        logits, target, class_weights, scale = ctx.saved_tensors
+        call = _Call(logits, target, class_weights, scale, Options(*ctx.options))
+        by_scale = None
         by_logits: list[Tensor] = []
         by_target: list[Tensor] = []
         if v is not None:
-            call = call._replace(logits=wide(call.logits))  # so that their sum is rounded once
+            call = call._replace(logits=wide(logits))  # so that their sum is rounded once
             for terms, found in zip((by_logits, by_target), self._second(call, wide(v)), strict=True):
                 terms += [] if found is None else [found]
-            if needs_scale and call.scale is not None:
+            if needs_scale and scale is not None:
                 products = wide(v) * self._gradient(call, None)
-                by_scale = products.sum() if call.scale.ndim == 0 else products.sum(1)
-                by_scale = by_scale.to(call.scale.dtype)
+                by_scale = (products.sum() if scale.ndim == 0 else products.sum(1)).to(scale.dtype)
         if upstream is not None and needs_logits:
             by_logits.append(self._gradient(call, upstream))
         if upstream is not None and needs_target:
             by_target.append(self._by_target(call, upstream))
         return (
-            _total(by_logits, dtype) if needs_logits else None,
-            _total(by_target, call.target.dtype) if needs_target else None,
+            _total(by_logits, logits.dtype) if needs_logits else None,
+            _total(by_target, target.dtype) if needs_target else None,
             None,
             by_scale,
         )

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-_LIBRARY = torch.library.Library("crossent", "DEF")  # the operators live as long as it does
+_LIBRARY: Any = torch.library.Library("crossent", "DEF")  # type: ignore[no-untyped-call]
+"""The operators live as long as it does."""
 
 
 def define(
@@ -25,8 +26,8 @@ def define(
     """A new operator, by its schema with all tensors first.
 
     `shapes` gives empty tensors like the results. `backward(ctx, *cotangents)` finds the tensors of the
-    call in `ctx.saved_tensors` and what came after them in `ctx.options`; `remember(ctx, arguments, results)` may
-    add to that. It gives one derivative for each tensor.
+    call in `ctx.saved_tensors` and what came after them in `ctx.options`, and what `remember(ctx,
+    arguments, results)` has put there. It gives one derivative for each tensor.
     """
     name = schema[: schema.index("(")]
     tensors = schema[: schema.index(")")].count("Tensor")
@@ -69,12 +70,14 @@ def refuse_transforms(name: str, arguments: tuple[Any, ...]) -> None:
             f"{name} under a transform of torch.func (vmap, grad, jvp, ...) is not supported: pass batches"
             " as rows (n, k), and take derivatives by backward() or torch.autograd.grad"
         )
-    if forward_ad._current_level >= 0 and any(
-        isinstance(x, Tensor) and forward_ad.unpack_dual(x).tangent is not None for x in arguments
-    ):
+    if forward_ad._current_level >= 0 and any(isinstance(x, Tensor) and _has_tangent(x) for x in arguments):
         raise NotImplementedError(
             f"{name} has no forward-mode derivative: use backward() or torch.autograd.grad"
         )
+
+
+def _has_tangent(tensor: Tensor) -> bool:
+    return forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
 
 
 def _refuse_vmap(*_: Any) -> Any:

@@ -102,7 +102,8 @@ def _of_each_entry(name: str, backward: Callable[[Tensor, Tensor], Tensor]) -> C
         (logits,) = ctx.saved_tensors
         (temperature,) = ctx.options
         by_gaps = backward(softmax(wide(logits), temperature), wide(slopes))
-        return (by_gaps / temperature).to(logits.dtype)
+        by_logits: Tensor = (by_gaps / temperature).to(logits.dtype)
+        return by_logits
 
     return define(f"{name}(Tensor logits, float temperature) -> Tensor", compute, shapes, derivatives)
 
