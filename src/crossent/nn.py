@@ -7,7 +7,6 @@ not those of `losses`.
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import torch
@@ -216,7 +215,7 @@ def _is_plain(
     """Whether PyTorch would take these arguments, and there is something to compute."""
     if not isinstance(input, Tensor) or not isinstance(target, Tensor):
         return False
-    if not isinstance(ignore_index, int) or not isinstance(label_smoothing, numbers.Real):
+    if not isinstance(ignore_index, int) or not isinstance(label_smoothing, int | float):
         return False
     axes = input.dim()
     if axes == 0 or input.numel() == 0 or input.dtype not in torch_ops.FLOATS or label_smoothing > 1:

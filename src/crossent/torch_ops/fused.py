@@ -191,7 +191,7 @@ class _Operators:
     def _both_backward(self, ctx: Any, upstream: Tensor | None, v: Tensor | None) -> tuple[Any, ...]:
         needs_logits, needs_target, _, needs_scale = ctx.needs_input_grad[:4]
         if v is None and upstream is not None and needs_logits and not needs_target:
-            gradient = _given_away(ctx, upstream)
+            gradient = self._left_by_forward(ctx, upstream)
             if gradient is not None:
                 return gradient, None, None, None
         logits, target, class_weights, scale = ctx.saved_tensors
@@ -216,6 +216,27 @@ class _Operators:
             None,
             by_scale,
         )
+
+    def _left_by_forward(self, ctx: Any, upstream: Tensor) -> Tensor | None:
+        """The gradient that forward has made, times upstream; None where that would not do.
+
+        It would not where it is to be derived again, since what was kept has no history, nor for a factor
+        that float16 cannot bear after rounding. It is given away once: then it may be anyone's `.grad`,
+        and who comes again gets the same made anew.
+        """
+        if not ctx.reduced or torch.is_grad_enabled():
+            return None
+        gradient: Tensor | None = ctx.gradient
+        narrowest = ctx.dtype == torch.float16
+        factor = _number(upstream)
+        if factor is None:
+            return None if gradient is None or narrowest else (gradient * upstream).to(ctx.dtype)
+        if not math.isfinite(factor) or (narrowest and factor != 1):
+            return None
+        ctx.gradient = None
+        if gradient is None:
+            gradient = self._both(*ctx.saved_tensors, *ctx.options)[1]
+        return gradient if factor == 1 else gradient.mul_(factor)
 
     def _gradient(self, call: _Call, scale: Tensor | None) -> Tensor:
         gradient: Tensor = self._both(*call[:3], scale, *call.options)[1]
@@ -252,33 +273,23 @@ def _loss_like(logits: Tensor, *others: Any) -> Tensor:
 
 
 def _keep_gradient(ctx: Any, arguments: tuple[Any, ...], results: tuple[Tensor, Tensor]) -> None:
-    """Where the loss is reduced, its gradient is at hand already.
+    """Where the loss is reduced and has no scale, backward will want just this gradient.
 
     Not among the saved tensors: whoever gets it may write into it, and they would complain.
     """
-    _, gradient = results
-    reduced, scaled = Options(*ctx.options).reduction != NONE, arguments[3] is not None
-    ctx.gradient = gradient.detach() if reduced and not scaled else None
+    ctx.reduced = Options(*ctx.options).reduction != NONE and arguments[3] is None
+    ctx.dtype = arguments[0].dtype
+    ctx.gradient = results[1].detach() if ctx.reduced else None
 
 
-def _given_away(ctx: Any, upstream: Tensor) -> Tensor | None:
-    """The gradient that forward left, once; None where it must be made anew.
-
-    That is so where it will be derived again (what was saved has no history), when it was given away
-    before (it may be anyone's `.grad` by now), and for a factor that float16 could not bear after rounding.
-    """
-    gradient: Tensor | None = ctx.gradient
-    if gradient is None or torch.is_grad_enabled():
+def _number(upstream: Tensor) -> float | None:
+    """None where there is none to look at: in a compiler's hands, or in a batch of gradients."""
+    if type(upstream) is not Tensor or upstream.device.type != "cpu":
         return None
-    plain = type(upstream) is Tensor and upstream.device.type == "cpu"
-    if not plain or torch._C._functorch.is_functorch_wrapped_tensor(upstream):
-        # Compilers and batches of gradients: no number to look at.
-        return None if gradient.dtype == torch.float16 else (gradient * upstream).to(gradient.dtype)
-    factor = upstream.item()
-    if factor != 1 and (gradient.dtype == torch.float16 or not math.isfinite(factor)):
+    try:
+        return float(upstream.item())
+    except RuntimeError:
         return None
-    ctx.gradient = None
-    return gradient if factor == 1 else gradient.mul_(factor)
 
 
 def _total(terms: list[Tensor], dtype: torch.dtype) -> Tensor | None:
