@@ -44,12 +44,13 @@ OF_LOGITS = {
 }
 
 
-@pytest.mark.parametrize("name", OF_LOGITS)
-@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "softmax_squared_error"])
+@pytest.mark.parametrize(
+    ("loss", "name"),
+    [("softmax_cross_entropy", name) for name in OF_LOGITS]
+    + [("softmax_squared_error", name) for name in ("each row", "images, each", "bfloat16")],
+)
 def test_promises_of_the_losses_of_logits(loss, name):
     x, target, weights, *options = OF_LOGITS[name]
-    if loss == "softmax_squared_error":
-        weights, options[0] = None, 0.0
     torch.library.opcheck(getattr(OPERATORS, loss), (x, target, weights, *options))
     operator = getattr(OPERATORS, f"{loss}_and_grad")
     for scale in (
@@ -79,7 +80,10 @@ def test_promises_of_losses_of_probabilities(name):
 @pytest.fixture
 def compiled():
     torch._dynamo.reset()
-    yield lambda function, **options: torch.compile(function, fullgraph=True, **options)
+    # All of the compiler but the C++ that it writes for what is not ours, which takes most of the time.
+    yield lambda function, **options: torch.compile(
+        function, fullgraph=True, **{"backend": "aot_eager", **options}
+    )
     torch._dynamo.reset()
 
 
@@ -109,9 +113,8 @@ def test_no_graph_break_forward_or_backward(compiled, name):
         expected, got = function(x, target), fast(x, target)
         torch.testing.assert_close(got, expected)
         upstream = torch.linspace(-1, 2, got.numel()).reshape(got.shape)
-        for _ in range(2):
-            gradients = [torch.autograd.grad(y, x, upstream, retain_graph=True)[0] for y in (got, expected)]
-            torch.testing.assert_close(*gradients)
+        gradients = [torch.autograd.grad(y, x, upstream)[0] for y in (got, expected)]
+        torch.testing.assert_close(*gradients)
         with torch.no_grad():
             torch.testing.assert_close(fast(x, target), expected)
 
@@ -138,6 +141,7 @@ def test_any_number_of_rows(compiled):
         labels = torch.arange(n) % 3
         torch.testing.assert_close(fast(x, labels), functional.cross_entropy(x, labels))
     assert len(graphs) == 1
+    assert "crossent.softmax_cross_entropy_and_grad" in graphs[0].code
     for n in (5, 9):
         x = logits(n, 3)
         labels = torch.arange(n) % 3
@@ -153,7 +157,7 @@ def test_a_training_step_is_one_graph(compiled):
     def step(x, labels):
         return nn.cross_entropy(layer(x), labels)
 
-    compiled(step)(x, labels).backward()
+    compiled(step, backend="inductor")(x, labels).backward()
     got = layer.weight.grad.clone()
     layer.weight.grad = None
     functional.cross_entropy(layer(x), labels).backward()
