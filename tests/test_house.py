@@ -35,6 +35,7 @@ ORDER = [
     ["predictions"],
     ["losses"],
     ["calls"],
+    ["nn"],
     ["torch_ops"],
     ["kernels"],
     ["arrays"],

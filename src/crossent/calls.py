@@ -135,6 +135,8 @@ def gradient(formula: Formula, problem: Problem, scale: Any, out: Array | None, 
     operator = _operator(formula, problem)
 
     def scaled(logits: Any, target: Any, scale: Any) -> Any:
+        if is_tensor(logits):
+            return operator(logits, target, scale, **options)
         return operator(logits, target, **options) * scale[:, None]
 
     return _matrix(scaled, problem._replace(arguments=(*problem.arguments, scale)), out)
