@@ -10,7 +10,7 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -184,24 +184,22 @@ def widened(rows: NDArray[Any]) -> NDArray[np.float64]:
     return np.require(rows, np.float64, ["C", "A"])
 
 
-def check_logits(rows: Rows, name: str, keep: NDArray[np.bool_] | None = None) -> None:
-    """Refuses rows without a softmax; rows that are not kept are not looked at."""
-    for block in blocks(rows.view.shape):
-        kept = np.arange(block.start, block.stop)
-        if keep is not None:
-            kept = kept[keep[block]]
-        if len(kept) == 0:
-            continue
-        fault = logits_fault(widened(rows.view[block] if keep is None else rows.view[kept]))
-        if fault is None:
-            continue
-        place = _place(name, int(kept[fault.row]), fault.column, rows.single)
-        if fault.reason == "no finite logit":
-            raise LogitError(f"{place} has no finite logit: every class is ruled out; leave the row out")
-        raise LogitError(
-            f"{place} is {fault.reason}: logits are finite, or -inf for a class that is ruled out;"
-            " look for what made it in the model"
-        )
+def floats(array: NDArray[Any]) -> NDArray[Any]:
+    """The array itself where it is of floats; integers and booleans as float64."""
+    return array if is_float(array.dtype) else array.astype(np.float64)
+
+
+def refuse_logits(rows: Rows, name: str, row: int) -> NoReturn:
+    """Says what is wrong with a row that has no softmax."""
+    fault = logits_fault(widened(rows.view[row : row + 1]))
+    assert fault is not None, "only a row without a softmax is refused"
+    place = _place(name, row, fault.column, rows.single)
+    if fault.reason == "no finite logit":
+        raise LogitError(f"{place} has no finite logit: every class is ruled out; leave the row out")
+    raise LogitError(
+        f"{place} is {fault.reason}: logits are finite, or -inf for a class that is ruled out;"
+        " look for what made it in the model"
+    )
 
 
 def check_probs(rows: Rows, name: str) -> None:
@@ -223,20 +221,15 @@ def check_probs(rows: Rows, name: str) -> None:
     raise ProbabilityError(f"{place} is {fault.value:.9g}, but probabilities are >= 0 and sum to 1: {mend}")
 
 
-def as_target(
-    labels: NDArray[Any], name: str, rows: Rows, ignore_index: int | None = None
-) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """Checked labels for the rows: int64 (n,) or distributions (n, k), and which rows count.
-
-    Rows to ignore get label 0 and False; None says that every row counts.
-    """
+def as_target(labels: NDArray[Any], name: str, rows: Rows, ignore_index: int | None = None) -> NDArray[Any]:
+    """Labels for the rows, int64 (n,), which `check_labels` still has to see, or checked distributions (n, k)."""
     n, classes = rows.view.shape
     if labels.shape == ((classes,) if rows.single else (n, classes)):
         if ignore_index is not None:
             raise OptionError(f"ignore_index goes with integer labels, and {name} are distributions")
         target = Rows(labels, labels.reshape(n, classes), rows.single)
         check_probs(target, name)
-        return target.view, None
+        return target.view
     if labels.shape != (() if rows.single else (n,)):
         expected = (
             f"one integer or shape ({classes},)" if rows.single else f"shape ({n},) or ({n}, {classes})"
@@ -246,7 +239,7 @@ def as_target(
         raise DtypeError(
             f"{name} has dtype {labels.dtype}: class labels are integers, distributions have k columns"
         )
-    return _checked_labels(labels.reshape(n), name, rows, ignore_index)
+    return np.ascontiguousarray(labels.reshape(n), np.int64)
 
 
 def as_class_weights(values: NDArray[Any], classes: int) -> NDArray[np.float64]:
@@ -280,23 +273,22 @@ def check_out(out: Any, rows: Rows, *others: Array) -> None:
         raise OptionError("out overlaps an argument: it may be the logits themselves, or memory of its own")
 
 
-def _checked_labels(
-    labels: NDArray[Any], name: str, rows: Rows, ignore_index: int | None
-) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
+def check_labels(
+    labels: NDArray[np.int64], name: str, rows: Rows, ignore_index: int | None = None, *, first: int = 0
+) -> NDArray[np.int64]:
+    """The labels, of the rows from `first` on, where each is a class or the one to ignore."""
     classes = rows.view.shape[1]
-    keep = None if ignore_index is None else labels != ignore_index
-    bad = (labels < 0) | (labels >= classes)
-    if keep is not None:
-        bad &= keep
-    if bad.any():
-        row = int(bad.argmax())
-        raise LabelError(
-            f"{_place(name, row, None, rows.single)} is {labels[row]}: with {classes} classes labels are"
-            f" 0 to {classes - 1}"
-        )
-    if keep is None or keep.all():
-        return labels.astype(np.int64), None
-    return np.where(keep, labels, 0).astype(np.int64), keep
+    if labels.ndim == 1 and labels.view(np.uint64).max(initial=0) >= classes:  # negative ones are huge
+        bad = (labels < 0) | (labels >= classes)
+        if ignore_index is not None:
+            bad &= labels != ignore_index
+        if bad.any():
+            row = int(bad.argmax())
+            raise LabelError(
+                f"{_place(name, first + row, None, rows.single)} is {labels[row]}: with {classes} classes labels"
+                f" are 0 to {classes - 1}"
+            )
+    return labels
 
 
 def _plain(tensor: Any) -> Any:

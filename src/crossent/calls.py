@@ -10,7 +10,7 @@ import math
 import numbers
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +18,21 @@ from numpy.typing import NDArray
 from crossent import arrays
 from crossent.arrays import Array, Rows, is_tensor
 from crossent.errors import DtypeError, OptionError, ShapeError
-from crossent.kernels import threads
+from crossent.kernels import blocks, threads
 
 Formula = Callable[..., NDArray[np.float64]]
+Loss = Literal["softmax_cross_entropy", "softmax_squared_error"]
 
 
 class Problem(NamedTuple):
-    """Checked arguments of one call."""
+    """Checked arguments of one call; the logits among them are checked by whoever computes."""
 
     rows: Rows
     """Logits, or predicted probabilities."""
     arguments: tuple[Any, ...]
     """What the formula takes, in its order; tensors where the rows are one."""
-    keep: NDArray[np.bool_] | None = None
-    """Which rows count; None: all."""
+    ignore_index: int | None = None
+    """Rows with this label do not count."""
 
 
 def from_logits(logits: Array, labels: Array, ignore_index: int | None = None) -> Problem:
@@ -39,9 +40,8 @@ def from_logits(logits: Array, labels: Array, ignore_index: int | None = None) -
     if isinstance(ignore_index, bool) or not isinstance(ignore_index, numbers.Integral | None):
         raise OptionError(f"ignore_index is {ignore_index!r}: pass an integer, or None")
     rows = arrays.as_rows(logits, "logits")
-    target, keep = _target(rows, labels, "labels", ignore_index)
-    arrays.check_logits(rows, "logits", keep)
-    return Problem(rows, (rows.values, target), keep)
+    target = _target(rows, labels, "labels", ignore_index)
+    return Problem(rows, (rows.values, target), None if ignore_index is None else int(ignore_index))
 
 
 def from_probs(p: Array) -> Problem:
@@ -51,35 +51,69 @@ def from_probs(p: Array) -> Problem:
     return Problem(rows, (rows.values,))
 
 
-def along(logits: Array, axis: int) -> Problem:
-    """Logits alone, with the axis last."""
+def along(logits: Array, axis: int) -> Rows:
+    """Logits with the axis last."""
     rows = arrays.as_rows(logits, "logits")
     axes = 1 if rows.single else 2
     if isinstance(axis, bool) or not isinstance(axis, int) or not -axes <= axis < axes:
         raise OptionError(f"axis is {axis!r}: logits have {axes} axes, counted from 0, or back from -1")
-    name = "logits"
-    if axis % axes != axes - 1:
-        name, rows = "logits.T", arrays.as_rows(rows.values.T, "logits.T")._replace(transposed=True)
-    arrays.check_logits(rows, name)
-    return Problem(rows, (rows.values,))
+    if axis % axes == axes - 1:
+        return rows
+    return arrays.as_rows(rows.values.T, "logits.T")._replace(transposed=True)
 
 
 def measured(formula: Formula, p: Array, q: Array) -> Array:
     """A loss of probabilities q under labels p."""
     rows = arrays.as_rows(q, "q")
-    target, _ = _target(rows, p, "p")
+    target = _target(rows, p, "p")
     arrays.check_probs(rows, "q")
-    return losses(formula, Problem(rows, (target, rows.values)))
+    if not is_tensor(rows.values):
+        target = arrays.check_labels(target, "p", rows)
+    return each_row(formula, Problem(rows, (target, rows.values)))
 
 
-def normalised(formula: Formula, logits: Array, axis: int, temperature: float, out: Array | None) -> Array:
+def each_row(formula: Formula, problem: Problem) -> Array:
+    """The formula's value for each row, where no kernel has it."""
+    rows = problem.rows
+    if is_tensor(rows.values):
+        values = _operator(formula.__name__)(*problem.arguments)
+    else:
+        values = np.empty(len(rows.view), arrays.loss_dtype(rows.view.dtype))
+        threads.fill(values, formula, *problem.arguments)
+    return values[0] if rows.single else values
+
+
+def normalised(logits: Array, axis: int, temperature: float, out: Array | None, *, logarithm: bool) -> Array:
     """The softmax or its logarithm."""
     number = _number("temperature", temperature)
     if not 0.0 < number < math.inf:
         raise OptionError(f"temperature is {number!r}: it must be finite and > 0")
-    problem = along(logits, axis)
-    check_out(out, problem)
-    return _matrix(partial(_operator(formula, problem), temperature=number), problem, out)
+    rows = along(logits, axis)
+    check_out(out, rows)
+    if is_tensor(rows.values):
+        values = _operator("log_softmax" if logarithm else "softmax")(rows.values, number)
+        _refuse_nan(rows, values[:, 0])
+        return _placed(rows, values, out)
+    result = _room(rows) if out is None else out
+    into = rows.like(result)
+    if out is not None and np.may_share_memory(into, rows.view):
+        summed(rows)  # refuses what has no softmax before anything is overwritten
+    bad = blocks.softmax(
+        arrays.floats(rows.view), into, logarithm=logarithm, temperature=number, workers=threads.count()
+    )
+    _refuse(rows, bad)
+    return result
+
+
+def summed(rows: Rows) -> Array:
+    """The logarithm of the sum of exponentials."""
+    if is_tensor(rows.values):
+        values = _operator("logsumexp")(rows.values)
+        _refuse_nan(rows, values)
+    else:
+        values = np.empty(len(rows.view), arrays.loss_dtype(rows.view.dtype))
+        _refuse(rows, blocks.logsumexp(arrays.floats(rows.view), values, workers=threads.count()))
+    return values[0] if rows.single else values
 
 
 def options(problem: Problem, class_weights: Array | None, label_smoothing: float) -> dict[str, Any]:
@@ -111,70 +145,110 @@ def upstream(problem: Problem, factor: Array | None) -> Any:
     return np.broadcast_to(array.astype(np.float64), n)
 
 
-def check_out(out: Array | None, problem: Problem, *others: Array) -> None:
+def check_out(out: Array | None, rows: Rows, *others: Array) -> None:
     """Refuses an `out` that cannot take the result, or that shares memory with what is still needed."""
     if out is not None:
-        check = _torch_ops().check_out if is_tensor(problem.rows.values) else arrays.check_out
-        check(out, problem.rows, *others)
+        check = _torch_ops().check_out if is_tensor(rows.values) else arrays.check_out
+        check(out, rows, *others)
 
 
-def losses(formula: Formula, problem: Problem, **options: Any) -> Array:
-    """The formula's value for each row."""
-    rows, arguments, keep = problem
-    compute = partial(_operator(formula, problem), **options)
+def losses(name: Loss, problem: Problem, **options: Any) -> Array:
+    """The loss of each row."""
+    rows = problem.rows
     if is_tensor(rows.values):
-        values = _torch_ops().where_kept(compute, keep, *arguments)
+        values = _torch_ops().where_kept(partial(_operator(name), **options), *_kept(problem))
+        _refuse_nan(rows, values, *_kept(problem)[:1])
     else:
         values = np.empty(len(rows.view), arrays.loss_dtype(rows.view.dtype))
-        threads.fill(values, compute, *arguments, keep=keep)
+        _compute(name, problem, values, None, **options)
     return values[0] if rows.single else values
 
 
-def gradient(formula: Formula, problem: Problem, scale: Any, out: Array | None, **options: Any) -> Array:
-    """The formula's value for each entry, times the factor of the row."""
-    operator = _operator(formula, problem)
-
-    def scaled(logits: Any, target: Any, scale: Any) -> Any:
-        if is_tensor(logits):
-            return operator(logits, target, scale, **options)
-        return operator(logits, target, **options) * scale[:, None]
-
-    return _matrix(scaled, problem._replace(arguments=(*problem.arguments, scale)), out)
-
-
-def _matrix(compute: Callable[..., Any], problem: Problem, out: Array | None) -> Array:
-    """A value for each entry, in the dtype and layout of the logits."""
-    rows, arguments, keep = problem
+def losses_and_gradient(
+    name: Loss, problem: Problem, scale: Any, out: Array | None, **options: Any
+) -> tuple[Array, Array]:
+    """The loss of each row, and its gradient times the factor of the row."""
+    rows = problem.rows
     if is_tensor(rows.values):
-        values = _torch_ops().where_kept(compute, keep, *arguments).to(rows.values.dtype)
-        restored = values[0] if rows.single else values.T if rows.transposed else values
-        return restored if out is None else out.copy_(restored)
-    if out is None:
-        n, classes = rows.view.shape
-        shape = (classes,) if rows.single else (classes, n) if rows.transposed else (n, classes)
-        out = np.empty(shape, arrays.result_dtype(rows.view.dtype))
-    threads.fill(rows.like(out), compute, *arguments, keep=keep)
-    return out
+        both = partial(_operator(f"{name}_and_grad"), **options)
+        keep, *arguments = _kept(problem)
+        values, gradient = _torch_ops().where_kept(both, keep, *arguments, scale)
+        _refuse_nan(rows, values, keep)
+        return values[0] if rows.single else values, _placed(rows, gradient, out)
+    values = np.empty(len(rows.view), arrays.loss_dtype(rows.view.dtype))
+    result = _room(rows) if out is None else out
+    into, unscaled = rows.like(result), values
+    if out is not None and np.may_share_memory(into, rows.view):
+        _compute(name, problem, values, None, **options)  # refuses before anything is overwritten
+        unscaled = np.empty_like(values)
+    _compute(name, problem, unscaled, into, scale=scale, **options)
+    return values[0] if rows.single else values, result
 
 
-def _target(rows: Rows, labels: Array, name: str, ignore_index: int | None = None) -> tuple[Any, Any]:
-    """Checked labels, of the library of the rows, and which rows count."""
+def _compute(
+    name: Loss, problem: Problem, values: NDArray[Any], into: NDArray[Any] | None, **options: Any
+) -> None:
+    kernel = {"softmax_cross_entropy": blocks.cross_entropy, "softmax_squared_error": blocks.squared_error}[
+        name
+    ]
+    logits, target = problem.arguments
+    target = arrays.floats(target) if target.ndim == 2 else target
+    options |= {"ignore_index": problem.ignore_index, "workers": threads.count()}
+    bad = kernel(arrays.floats(logits), target, values, into, **options)
+    if bad >= 0 and target.ndim == 1:
+        arrays.check_labels(target[bad : bad + 1], "labels", problem.rows, problem.ignore_index, first=bad)
+    _refuse(problem.rows, bad)
+
+
+def _kept(problem: Problem) -> tuple[Any, ...]:
+    """Which rows of tensors count, None for all, and the arguments."""
+    target = problem.arguments[1]
+    if problem.ignore_index is None or target.ndim == 2:
+        return (None, *problem.arguments)
+    return (target != problem.ignore_index, *problem.arguments)
+
+
+def _refuse(rows: Rows, bad: int) -> None:
+    if bad >= 0:
+        arrays.refuse_logits(rows, "logits.T" if rows.transposed else "logits", bad)
+
+
+def _refuse_nan(rows: Rows, values: Any, keep: Any = None) -> None:
+    """Refuses rows whose result is nan: so operators mark those without a softmax."""
+    missing = values.detach().isnan()
+    if bool(missing.any()):
+        _refuse(rows, int(missing.int().argmax()))
+
+
+def _room(rows: Rows) -> NDArray[Any]:
+    n, classes = rows.view.shape
+    shape = (classes,) if rows.single else (classes, n) if rows.transposed else (n, classes)
+    return np.empty(shape, arrays.result_dtype(rows.view.dtype))
+
+
+def _placed(rows: Rows, values: Any, out: Any) -> Any:
+    """A tensor with a value for each entry in the layout of what was passed, in `out` if there is one."""
+    values = values.to(rows.values.dtype)
+    restored = values[0] if rows.single else values.T if rows.transposed else values
+    return restored if out is None else out.copy_(restored)
+
+
+def _target(rows: Rows, labels: Array, name: str, ignore_index: int | None = None) -> Any:
+    """Labels or distributions of the right shape, of the library of the rows."""
     tensors = is_tensor(rows.values)
     array = arrays.as_array(labels, name) if tensors else arrays.as_constant(labels, name)
-    target, keep = arrays.as_target(array, name, rows, ignore_index)
+    target = arrays.as_target(array, name, rows, ignore_index)
     if not tensors:
-        return target, keep
+        return target
+    if target.ndim == 1:
+        target = arrays.check_labels(target, name, rows, ignore_index)
     derivable = is_tensor(labels) and target.ndim == 2
-    return _torch_ops().beside(
-        arrays.as_rows(labels, name).values if derivable else target, rows.values
-    ), keep
+    return _torch_ops().beside(arrays.as_rows(labels, name).values if derivable else target, rows.values)
 
 
-def _operator(formula: Formula, problem: Problem) -> Callable[..., Any]:
-    """The formula, or PyTorch's operator, which bears the formula's name."""
-    if not is_tensor(problem.rows.values):
-        return formula
-    operator: Callable[..., Any] = getattr(_torch_ops(), formula.__name__)
+def _operator(name: str) -> Callable[..., Any]:
+    """PyTorch's operator of that name."""
+    operator: Callable[..., Any] = getattr(_torch_ops(), name)
     return operator
 
 

@@ -49,7 +49,7 @@ def softmax(logits: Array, /, *, axis: int = -1, temperature: float = 1.0, out: 
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    return calls.normalised(reference.softmax, logits, axis, temperature, out)
+    return calls.normalised(logits, axis, temperature, out, logarithm=False)
 
 
 def log_softmax(
@@ -64,7 +64,7 @@ def log_softmax(
     >>> log_softmax([0.0, -1000.0])
     array([    0., -1000.])
     """
-    return calls.normalised(reference.log_softmax, logits, axis, temperature, out)
+    return calls.normalised(logits, axis, temperature, out, logarithm=True)
 
 
 def logsumexp(logits: Array, /, *, axis: int = -1) -> Array:
@@ -92,7 +92,7 @@ def logsumexp(logits: Array, /, *, axis: int = -1) -> Array:
     >>> logsumexp([[0.0, 0.0], [1000.0, 1000.0]])
     array([6.93147181e-01, 1.00069315e+03])
     """
-    return calls.losses(reference.logsumexp, calls.along(logits, axis))
+    return calls.summed(calls.along(logits, axis))
 
 
 def _named(function: Callable[P, R]) -> Callable[P, R]:
@@ -231,7 +231,7 @@ def entropy(p: Array, /) -> Array:
     >>> entropy([[0.5, 0.5], [1.0, 0.0]])
     array([0.69314718, 0.        ])
     """
-    return calls.losses(reference.entropy, calls.from_probs(p))
+    return calls.each_row(reference.entropy, calls.from_probs(p))
 
 
 def softmax_cross_entropy(
@@ -285,7 +285,7 @@ def softmax_cross_entropy(
     """
     problem = calls.from_logits(logits, labels, ignore_index)
     options = calls.options(problem, class_weights, label_smoothing)
-    return calls.losses(reference.softmax_cross_entropy, problem, **options)
+    return calls.losses("softmax_cross_entropy", problem, **options)
 
 
 def softmax_cross_entropy_and_grad(
@@ -332,9 +332,8 @@ def softmax_cross_entropy_and_grad(
     problem = calls.from_logits(logits, labels, ignore_index)
     options = calls.options(problem, class_weights, label_smoothing)
     scale = calls.upstream(problem, upstream)
-    calls.check_out(out, problem, labels, class_weights, upstream)
-    loss = calls.losses(reference.softmax_cross_entropy, problem, **options)
-    return loss, calls.gradient(reference.softmax_cross_entropy_grad, problem, scale, out, **options)
+    calls.check_out(out, problem.rows, labels, class_weights, upstream)
+    return calls.losses_and_gradient("softmax_cross_entropy", problem, scale, out, **options)
 
 
 def softmax_squared_error(logits: Array, labels: Array, /) -> Array:
@@ -349,7 +348,7 @@ def softmax_squared_error(logits: Array, labels: Array, /) -> Array:
     >>> softmax_squared_error([[0.0, 0.0], [0.0, -50.0]], [0, 0])
     array([5.00000000e-01, 7.44015195e-44])
     """
-    return calls.losses(reference.softmax_squared_error, calls.from_logits(logits, labels))
+    return calls.losses("softmax_squared_error", calls.from_logits(logits, labels))
 
 
 def softmax_squared_error_and_grad(
@@ -367,6 +366,5 @@ def softmax_squared_error_and_grad(
     """
     problem = calls.from_logits(logits, labels)
     scale = calls.upstream(problem, upstream)
-    calls.check_out(out, problem, labels, upstream)
-    loss = calls.losses(reference.softmax_squared_error, problem)
-    return loss, calls.gradient(reference.softmax_squared_error_grad, problem, scale, out)
+    calls.check_out(out, problem.rows, labels, upstream)
+    return calls.losses_and_gradient("softmax_squared_error", problem, scale, out)

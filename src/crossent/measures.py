@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossent import reference
-from crossent.arrays import ENTRIES_PER_BLOCK
+from crossent.kernels import blocks
 from crossent.predictions import Kind
 
 Floats = NDArray[np.float64]
@@ -81,31 +81,17 @@ def example_losses(
 
     A probability below ``clip`` costs the cross-entropy of ``clip``; None clips nothing.
     """
-    rows, classes = outputs.shape
-    predicted = np.argmax(outputs, axis=1).astype(np.int64, copy=False)
-    tied = np.empty(rows, np.bool_)
-    squared_error, cross_entropy = np.empty(rows), np.empty(rows)
-    step = max(
-        1, ENTRIES_PER_BLOCK // classes
-    )  # temporaries stay in the cache; a row's value is the row's alone
-    for start in range(0, rows, step):
-        part = slice(start, start + step)
-        q, p = outputs[part], labels[part]
-        tied[part] = np.count_nonzero(q == q.max(axis=1, keepdims=True), axis=1) > 1
-        if kind == "logits":
-            squared_error[part] = reference.softmax_squared_error(q, p)
-            cross_entropy[part] = reference.softmax_cross_entropy(q, p)
-        else:
-            squared_error[part] = reference.squared_error(p, q)
-            cross_entropy[part] = reference.cross_entropy(p, q)
+    found = blocks.measures_of(outputs, labels, logits=kind == "logits")
+    cross_entropy = found.cross_entropy
     zero = np.isinf(cross_entropy)
     if clip is not None:
         cross_entropy = _clipped(cross_entropy, outputs, labels, kind, clip)
-    wrong = predicted != label_of(labels)
-    top = top_probability(outputs, kind)
+    wrong = found.predicted != label_of(labels)
     # a stored probability is rounded itself, so a loss near 0 is known to that much only
     resolution = 4 * _UNIT if kind == "probs" else 0.0
-    return ExampleLosses(predicted, top, tied, wrong, zero, squared_error, cross_entropy, resolution)
+    return ExampleLosses(
+        found.predicted, found.top, found.tied, wrong, zero, found.squared_error, cross_entropy, resolution
+    )
 
 
 def _clipped(
@@ -122,17 +108,14 @@ def label_of(labels: Ints | Floats) -> Ints:
 
 
 def probs_of(outputs: Floats, kind: Kind) -> Floats:
-    """Probabilities from outputs of either kind."""
-    return reference.softmax(outputs) if kind == "logits" else outputs
+    """Probabilities from outputs (n, k) of either kind."""
+    if kind == "probs":
+        return outputs
+    probs = np.empty(outputs.shape)
+    blocks.softmax(outputs, probs, workers=1)
+    return probs
 
 
 def top_probability(outputs: Floats, kind: Kind) -> Floats:
     """The probability of each row's most probable class, from logits or probabilities (n, k)."""
-    if kind == "probs":
-        return np.asarray(outputs.max(axis=1))
-    rows, classes = outputs.shape
-    top = np.empty(rows)
-    step = max(1, ENTRIES_PER_BLOCK // classes)
-    for start in range(0, rows, step):
-        top[start : start + step] = probs_of(outputs[start : start + step], kind).max(axis=1)
-    return top
+    return np.asarray(probs_of(outputs, kind).max(axis=1))

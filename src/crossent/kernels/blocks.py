@@ -1,23 +1,36 @@
 """Whole arrays to kernels: which kernel, on which pieces of rows, by how many threads.
 
-Logits (n, k) of any of the four types and any layout, integer labels int64 (n,), results into arrays given; every
-function returns the first row without a result, or -1. Nothing is checked beforehand: kernels look at each number
-anyway. Results may lie where the logits do, but not overlap them otherwise.
+Logits (n, k) of float16, bfloat16 (also as its bits in int16), float32 or float64 in any layout; results go into
+arrays given; every function returns the first row that has none (there stands nan), or -1. Nothing is checked
+beforehand: kernels see each number anyway. Results may lie where the logits do, but not overlap them otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossent.kernels import columns, rows, soft
+from crossent.kernels import column_losses, columns, measures, rows, soft
 from crossent.kernels.layout import bits_of, copied, is_plain, number_of, put, read_only
 from crossent.kernels.threads import deal
 
 Array = NDArray[Any]
+
+
+class Measures(NamedTuple):
+    """Of each example: the first largest output, its probability, whether another is as large, and two losses."""
+
+    predicted: NDArray[np.int64]
+    top: NDArray[np.float64]
+    tied: NDArray[np.bool_]
+    squared_error: NDArray[np.float64]
+    cross_entropy: NDArray[np.float64]
+
+
+Kernel = Callable[..., int]
 
 FEW = 24
 """Up to this many classes examples are taken many at a time."""
@@ -36,133 +49,154 @@ _NEVER = -(2**63)
 """A label that nothing has."""
 
 
-def softmax(logits: Array, out: Array, *, logarithm: bool = False, workers: int | None = None) -> int:
-    """The softmax of each row, or its logarithm, into `out` (n, k)."""
+def softmax(
+    logits: Array,
+    out: Array,
+    *,
+    logarithm: bool = False,
+    temperature: float = 1.0,
+    workers: int | None = None,
+) -> int:
+    """The softmax of each row at a temperature, or its logarithm, into `out` (n, k)."""
     name = "log_softmaxes" if logarithm else "softmaxes"
+    if temperature == 1.0:
+        return _by_pieces(_columns_or_rows(name, logits.shape[1]), _results_only, logits, out, workers)
 
-    def compute(kernel: Callable[..., int], x: Array, results: Array, _: slice) -> int:
-        return kernel(x, results)
+    def cooled(kernel: Kernel, x: Array, results: Array, _: slice) -> int:
+        with np.errstate(invalid="ignore", over="ignore"):
+            return kernel(read_only((x - x.max(axis=1, keepdims=True)) / temperature), results)
 
-    return _by_pieces(_columns_or_rows(name, logits), compute, logits, out, workers)
+    kernel = _columns_or_rows(name, logits.shape[1])
+    return _by_pieces(kernel, cooled, logits, out, workers, number=np.float64)
 
 
 def logsumexp(logits: Array, out: Array, *, workers: int | None = None) -> int:
     """The logarithm of the sum of exponentials of each row, into `out` (n,)."""
 
-    def compute(kernel: Callable[..., int], x: Array, _: Array, piece: slice) -> int:
+    def into(kernel: Kernel, x: Array, _: Array, piece: slice) -> int:
         return kernel(x, out[piece])
 
-    return _by_pieces(_columns_or_rows("logsumexps", logits), compute, logits, None, workers)
+    return _by_pieces(_columns_or_rows("logsumexps", logits.shape[1]), into, logits, None, workers)
 
 
 def cross_entropy(
     logits: Array,
-    labels: Array,
-    losses: Array,
-    gradient: Array | None = None,
-    *,
-    ignored: int | None = None,
-    class_weights: Array | None = None,
-    scale: Array | float = 1.0,
-    workers: int | None = None,
-) -> int:
-    """The cross-entropy of each row into `losses` (n,), and `scale`, one or (n,), times its gradient."""
-    weights = _NO_WEIGHTS if class_weights is None else read_only(class_weights)
-    labels, factors = read_only(labels), _factors(scale)
-    skipped = _NEVER if ignored is None else ignored
-
-    def compute(kernel: Callable[..., int], x: Array, results: Array, piece: slice) -> int:
-        its = factors if len(factors) == 1 else factors[piece]
-        return kernel(x, labels[piece], skipped, weights, its, losses[piece], results)
-
-    return _by_pieces(_columns_or_rows("cross_entropies", logits), compute, logits, gradient, workers)
-
-
-def smoothed_cross_entropy(
-    logits: Array,
     target: Array,
     losses: Array,
     gradient: Array | None = None,
     *,
-    smoothing: float = 0.0,
-    ignored: int | None = None,
     class_weights: Array | None = None,
+    label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
     scale: Array | float = 1.0,
     workers: int | None = None,
 ) -> int:
-    """`cross_entropy` under distributions (n, k), or labels (n,) of which a share is spread over all classes."""
+    """The cross-entropy of each row into `losses` (n,), and `scale`, one or (n,), times its gradient.
+
+    The target is int64 labels (n,) or distributions (n, k); the class weights are float64 (k,).
+    """
     weights = _NO_WEIGHTS if class_weights is None else read_only(class_weights)
-    target, factors = read_only(target), _factors(scale)
-    skipped = _NEVER if ignored is None else ignored
-
-    def compute(kernel: Callable[..., int], x: Array, results: Array, piece: slice) -> int:
-        its = factors if len(factors) == 1 else factors[piece]
-        labels, p = (target[piece], _NO_ROWS) if target.ndim == 1 else (_NO_LABELS, _float64(target[piece]))
-        return kernel(x, labels, p, skipped, weights, smoothing, its, losses[piece], results)
-
-    return _by_pieces(soft.cross_entropies, compute, logits, gradient, workers, number=np.float64)
-
-
-def soft_squared_error(
-    logits: Array,
-    target: Array,
-    losses: Array,
-    gradient: Array | None = None,
-    *,
-    scale: Array | float = 1.0,
-    workers: int | None = None,
-) -> int:
-    """`squared_error` under distributions (n, k)."""
+    skipped = _NEVER if ignore_index is None else ignore_index
     factors = _factors(scale)
 
-    def compute(kernel: Callable[..., int], x: Array, results: Array, piece: slice) -> int:
-        its = factors if len(factors) == 1 else factors[piece]
-        return kernel(x, _float64(target[piece]), its, losses[piece], results)
+    def hard(kernel: Kernel, x: Array, results: Array, at: slice) -> int:
+        return kernel(x, labels[at], skipped, weights, _of(factors, at), losses[at], results)
 
-    return _by_pieces(soft.squared_errors, compute, logits, gradient, workers, number=np.float64)
+    def general(kernel: Kernel, x: Array, results: Array, at: slice) -> int:
+        its, p = (labels[at], _NO_ROWS) if target.ndim == 1 else (_NO_LABELS, _distributions(target[at]))
+        amounts = (p, skipped, weights, label_smoothing)
+        return kernel(x, its, *amounts, _of(factors, at), losses[at], results)
+
+    labels = read_only(target)
+    if target.ndim == 1 and label_smoothing == 0.0:
+        kernel = _columns_or_rows("cross_entropies", logits.shape[1])
+        return _by_pieces(kernel, hard, logits, gradient, workers)
+    return _by_pieces(soft.cross_entropies, general, logits, gradient, workers, number=np.float64)
 
 
 def squared_error(
     logits: Array,
-    labels: Array,
+    target: Array,
     losses: Array,
     gradient: Array | None = None,
     *,
-    ignored: int | None = None,
+    ignore_index: int | None = None,
     scale: Array | float = 1.0,
     workers: int | None = None,
 ) -> int:
-    """The squared error of the softmax of each row into `losses` (n,), and `scale` times its gradient."""
-    labels, factors = read_only(labels), _factors(scale)
-    skipped = _NEVER if ignored is None else ignored
+    """The squared error of the softmax of each row, and `scale` times its gradient; as `cross_entropy`."""
+    skipped = _NEVER if ignore_index is None else ignore_index
+    factors = _factors(scale)
 
-    def compute(kernel: Callable[..., int], x: Array, results: Array, piece: slice) -> int:
-        its = factors if len(factors) == 1 else factors[piece]
-        return kernel(x, labels[piece], skipped, its, losses[piece], results)
+    def hard(kernel: Kernel, x: Array, results: Array, at: slice) -> int:
+        return kernel(x, labels[at], skipped, _of(factors, at), losses[at], results)
 
-    return _by_pieces(_columns_or_rows("squared_errors", logits), compute, logits, gradient, workers)
+    def general(kernel: Kernel, x: Array, results: Array, at: slice) -> int:
+        return kernel(x, _distributions(target[at]), _of(factors, at), losses[at], results)
+
+    labels = read_only(target)
+    if target.ndim == 1:
+        kernel = _columns_or_rows("squared_errors", logits.shape[1])
+        return _by_pieces(kernel, hard, logits, gradient, workers)
+    return _by_pieces(soft.squared_errors, general, logits, gradient, workers, number=np.float64)
+
+
+def measures_of(outputs: Array, target: Array, *, logits: bool) -> Measures:
+    """The three measures of float64 rows that have been checked, by the calling thread alone."""
+    n, k = outputs.shape
+    found = Measures(np.empty(n, np.int64), np.empty(n), np.empty(n, np.bool_), np.empty(n), np.empty(n))
+    x = read_only(np.require(outputs, np.float64, ["C", "A"]))
+    hard = target.ndim == 1
+    labels = read_only(target if hard else target.argmax(axis=1))
+    p = _NO_ROWS if hard else _distributions(target)
+    if not logits:
+        measures.of_probs(x, labels, p, *found)
+        return found
+    if k <= FEW:
+        measures.of_few_logits(x, labels, *found, np.empty((k, columns.BLOCK)))
+    else:
+        measures.of_logits(x, labels, *found)
+    if not hard:
+        squared_error(x, p, found.squared_error, workers=1)
+        cross_entropy(x, p, found.cross_entropy, workers=1)
+    return found
+
+
+def _results_only(kernel: Kernel, x: Array, results: Array, _: slice) -> int:
+    return kernel(x, results)
 
 
 def _factors(scale: Array | float) -> Array:
-    return read_only(np.array([scale], np.float64) if np.ndim(scale) == 0 else _float64(np.asarray(scale)))
+    return read_only(np.ascontiguousarray(np.atleast_1d(scale), np.float64))
 
 
-def _float64(array: Array) -> Array:
-    return read_only(np.require(array, np.float64, ["C", "A"]))
+def _of(factors: Array, piece: slice) -> Array:
+    return factors if len(factors) == 1 else factors[piece]
 
 
-def _columns_or_rows(name: str, logits: Array) -> Callable[..., int]:
+def _distributions(rows: Array) -> Array:
+    """Float64 rows of distributions of any of the four types, not copied where they are such rows."""
+    rows = bits_of(rows)
+    return read_only(rows if is_plain(rows, np.float64) else copied(rows, np.float64))
+
+
+def _columns_or_rows(name: str, classes: int) -> Kernel:
     """The kernel of that name for so many classes."""
-    classes, number = logits.shape[1], number_of(logits)
     if classes > FEW:
-        return getattr(rows, name)  # type: ignore[no-any-return]
-    kernel = getattr(columns, name)
-    return lambda *arguments: kernel(*arguments, np.empty((classes, columns.BLOCK), number))
+        rows_kernel: Kernel = getattr(rows, name)
+        return rows_kernel
+    kernel = getattr(columns if hasattr(columns, name) else column_losses, name)
+
+    def with_place(x: Array, *others: Any) -> int:
+        bad: int = kernel(x, *others, np.empty((classes, columns.BLOCK), x.dtype))
+        return bad
+
+    return with_place
 
 
 def _by_pieces(
-    kernel: Callable[..., int],
-    compute: Callable[..., int],
+    kernel: Kernel,
+    compute: Callable[[Kernel, Array, Array, slice], int],
     logits: Array,
     out: Array | None,
     workers: int | None,

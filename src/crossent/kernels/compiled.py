@@ -20,10 +20,19 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 from numba.misc.appdirs import user_cache_dir
 
 HERE = Path(__file__).parent
-LOOP = {"nogil": True, "error_model": "numpy"}
+LOOP: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 """Options of a loop: no lock of the interpreter's, and a division by 0 is inf or nan, as in NumPy."""
-SUM = {**LOOP, "fastmath": {"reassoc", "nsz"}}
+SUM: dict[str, Any] = {**LOOP, "fastmath": {"reassoc", "nsz"}}
 """Options of a loop that adds up, which becomes a vector loop only if its terms may be added in another order."""
+
+
+SCALAR: dict[str, Any] = {"forceinline": True, "error_model": "numpy"}
+"""Options of a function of numbers that LLVM is to inline, with its own rules for rounding."""
+
+
+def scalar(function: Callable[..., Any]) -> Any:
+    """A function of numbers, compiled as part of the loops that call it."""
+    return numba.njit(**SCALAR)(function)
 
 
 def loop(function: Callable[..., Any]) -> Any:
@@ -72,7 +81,7 @@ def _digest() -> str:
     return digest.hexdigest()[:16]
 
 
-class _Locator(_CacheLocator):  # type: ignore[misc]  # Numba is untyped
+class _Locator(_CacheLocator):
     """Where Numba finds what it compiled: its own places look at one file only."""
 
     def __init__(self, line: int) -> None:
@@ -86,17 +95,17 @@ class _Locator(_CacheLocator):  # type: ignore[misc]  # Numba is untyped
         return str(cache_folder())
 
     def get_source_stamp(self) -> str:
-        return cache_folder().name  # type: ignore[union-attr]  # there is one, else there is no cache
+        return ""  # the folder's name says it
 
     def get_disambiguator(self) -> str:
         return str(self._line)
 
 
-class _Stored(CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes = [_Locator]
+class _Stored(CompileResultCacheImpl):
+    _locator_classes = [_Locator]  # type: ignore[list-item]  # noqa: RUF012  Numba declares it so
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
+class _Cache(FunctionCache):
     _impl_class = _Stored
 
     def load_overload(self, signature: Any, target: Any) -> Any:

@@ -44,7 +44,7 @@ def is_half(array: Array) -> bool:
 
 def number_of(logits: Array) -> type[Any]:
     """What logits of this type are computed in."""
-    return np.float64 if logits.dtype.kind in "biu" or logits.dtype.itemsize == 8 else np.float32
+    return np.float64 if logits.dtype.itemsize == 8 else np.float32
 
 
 def is_plain(array: Array, number: type[Any]) -> bool:

@@ -85,6 +85,13 @@ def fill(x: Any, value: Any) -> Any:
 
 
 @loop
+def divide(x: Any, divisor: Any) -> Any:
+    # not by its reciprocal: a certain class has probability 1
+    for j in range(x.shape[0]):
+        x[j] = x[j] / divisor
+
+
+@loop
 def _subtract_twice(x: Any, first: Any, second: Any, out: Any) -> Any:
     for j in range(x.shape[0]):
         out[j] = (x[j] - first) - second
@@ -171,7 +178,7 @@ def softmax(x: Any, out: Any) -> Any:
     if not has_softmax(largest, total):
         fill(out, np.nan)
         return False
-    multiply(out, x.dtype.type(1.0 / total))
+    divide(out, x.dtype.type(total))
     return True
 
 
@@ -208,7 +215,7 @@ def cross_entropy(x: Any, label: Any, ignored: Any, weights: Any, scale: Any, e:
         others, own = sum_apart(x, label, frame_of(largest), e)
         if has_softmax(largest, others + own):
             weight = weights[label] if weights.shape[0] > 0 else 1.0
-            loss = weight * loss_of(x, label, own_logit, largest, others, own) if weight > 0 else 0.0
+            loss = weight * loss_of(x, label, own_logit, largest, others, own) if weight != 0 else 0.0
             if wanted:
                 factor = weight * scale / (others + own)
                 multiply(e, x.dtype.type(factor))

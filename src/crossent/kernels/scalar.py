@@ -15,24 +15,21 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic, overload
+from numba import extending, types
 
-SCALAR = {"forceinline": True, "error_model": "numpy"}
-"""Options of a function that LLVM is to inline, keeping its own rules for rounding."""
+from crossent.kernels.compiled import SCALAR, scalar
+
+intrinsic: Any = extending.intrinsic  # its types are those that the compiler sees, not those of a caller
+overload: Any = extending.overload
 
 # Minimax polynomials of (exp(r) - 1 - r) / r**2 for |r| <= ln(2) / 2, by their relative error in exp(r):
 # 0.06 of 2**-24, 0.04 of 2**-53.
-_EXP32 = tuple(
-    np.float32(
-        [
-            0.49999993222732986,
-            0.16666517307205475,
-            0.04166842717826225,
-            0.008369118135394102,
-            0.0013813767016086329,
-        ]
-    )
+_EXP32 = (
+    np.float32(0.49999993222732986),
+    np.float32(0.16666517307205475),
+    np.float32(0.04166842717826225),
+    np.float32(0.008369118135394102),
+    np.float32(0.0013813767016086329),
 )
 _EXP64 = (
     0.5000000000000011,
@@ -61,7 +58,7 @@ _ATANH = (
 @intrinsic
 def bits(_context: Any, x: Any) -> Any:
     """The bits of a float as a signed integer of the same width."""
-    integer = types.int32 if x == types.float32 else types.int64
+    integer: Any = types.int32 if x == types.float32 else types.int64
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.bitcast(arguments[0], ir.IntType(integer.bitwidth))
@@ -126,7 +123,7 @@ def exponential(x: Any, base: Any, floor: Any, power: Any) -> Any:
     """exp(x) within the frame of its row; nan for nan."""
 
 
-@njit(**SCALAR)
+@scalar
 def _frame32(largest: Any) -> Any:
     # Beyond 256 all that is near enough to the largest for exp not to be 0 lies within a factor 2 of it.
     base = largest if abs(largest) >= np.float32(256) else np.float32(0)
@@ -135,7 +132,7 @@ def _frame32(largest: Any) -> Any:
     return base, np.float32(lowest) * _LN2_32, from_bits(np.int32(_ROUND32_BITS + lowest))
 
 
-@njit(**SCALAR)
+@scalar
 def _frame64(largest: Any) -> Any:
     base = largest if abs(largest) >= 2048.0 else 0.0
     exponent = bits(multiply_add(largest - base, _LOG2E64, _ROUND64)) - _ROUND64_BITS
@@ -143,7 +140,7 @@ def _frame64(largest: Any) -> Any:
     return base, np.float64(lowest) * _LN2_64, from_bits(_ROUND64_BITS + lowest)
 
 
-@njit(**SCALAR)
+@scalar
 def _exponential32(x: Any, base: Any, floor: Any, power: Any) -> Any:
     z = x - base
     z = floor if z < floor else z
@@ -157,7 +154,7 @@ def _exponential32(x: Any, base: Any, floor: Any, power: Any) -> Any:
     return p * from_bits(np.int32(np.int32(bits(rounded) - bits(power)) << np.int32(23)))
 
 
-@njit(**SCALAR)
+@scalar
 def _exponential64(x: Any, base: Any, floor: Any, power: Any) -> Any:
     z = x - base
     z = floor if z < floor else z
@@ -181,7 +178,7 @@ def _exponential(x: Any, base: Any, floor: Any, power: Any) -> Any:
     return _exponential32.py_func if x == types.float32 else _exponential64.py_func
 
 
-@njit(**SCALAR)
+@scalar
 def log_of_share(others: Any, own: Any) -> Any:
     """log((others + own) / own) in float64, for others >= 0 and own > 0; exact also where others are next to nothing."""
     whole = others + own

@@ -39,7 +39,7 @@ def _smoothed(label: Any, weights: Any, kept: Any, spread: Any, out: Any) -> Any
 def _charges(amounts: Any, x: Any, largest: Any, spread: Any, out: Any) -> Any:
     # not added up at once: there the compiler may subtract x from the sum of the other two, which cancels
     for j in range(x.shape[0]):
-        out[j] = amounts[j] * ((largest - x[j]) + spread) if amounts[j] > 0 else 0.0
+        out[j] = amounts[j] * ((largest - x[j]) + spread) if amounts[j] != 0 else 0.0
 
 
 @loop

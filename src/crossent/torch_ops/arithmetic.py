@@ -8,14 +8,14 @@ is seen as uint16.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossent import arrays, reference
-from crossent.kernels import threads
+from crossent import arrays
+from crossent.kernels import blocks, threads
+from crossent.kernels.layout import put
 
 Name = Literal["softmax_cross_entropy", "softmax_squared_error"]
 
@@ -41,7 +41,19 @@ def filled(
     wide = np.empty(out.shape, np.float32) if narrow else out
     threads.fill(wide, formula, *(_floats(array) for array in rows), workers=workers)
     if narrow:
-        out[...] = _as_bfloat16(wide)
+        put(wide, _bits(out))
+
+
+def softmax(
+    logits: NDArray[Any], out: NDArray[Any], *, logarithm: bool, temperature: float, workers: int
+) -> None:
+    """The softmax of each row, or its logarithm; nan in rows that have none."""
+    blocks.softmax(_bits(logits), _bits(out), logarithm=logarithm, temperature=temperature, workers=workers)
+
+
+def logsumexp(logits: NDArray[Any], out: NDArray[Any], *, workers: int) -> None:
+    """The logarithm of the sum of exponentials of each row; nan where there is no softmax."""
+    blocks.logsumexp(_bits(logits), out, workers=workers)
 
 
 def losses_of(name: Name, problem: Problem, losses: NDArray[Any], *, workers: int) -> None:
@@ -49,8 +61,14 @@ def losses_of(name: Name, problem: Problem, losses: NDArray[Any], *, workers: in
 
     A row with nan, +inf or no finite logit costs nan, unless it is ignored.
     """
-    formula = partial(getattr(reference, name), **problem.options)
-    _fill(losses, partial(_nan_without_softmax, formula), problem, workers=workers)
+    _KERNELS[name](
+        _bits(problem.logits),
+        _bits(problem.target),
+        losses,
+        ignore_index=problem.ignore_index,
+        workers=workers,
+        **problem.options,
+    )
 
 
 def losses_and_gradient(
@@ -67,16 +85,16 @@ def losses_and_gradient(
     `gradient` is (n, k), any strides, in the dtype of the logits, and may be the logits themselves. Rows
     that cost nan have a gradient of nan throughout; ignored ones 0, whatever their scale and logits.
     """
-    losses_of(name, problem, losses, workers=workers)
-    slopes = partial(_nan_without_softmax, partial(getattr(reference, f"{name}_grad"), **problem.options))
-    narrow = gradient.dtype == np.uint16
-    wide = np.empty(gradient.shape, np.float32) if narrow else gradient
-    if isinstance(scale, np.ndarray):
-        _fill(wide, lambda x, t, s: slopes(x, t) * s[:, None], problem, scale, workers=workers)
-    else:
-        _fill(wide, lambda x, t: slopes(x, t) * scale, problem, workers=workers)
-    if narrow:
-        gradient[...] = _as_bfloat16(wide)
+    _KERNELS[name](
+        _bits(problem.logits),
+        _bits(problem.target),
+        losses,
+        _bits(gradient),
+        ignore_index=problem.ignore_index,
+        scale=scale,
+        workers=workers,
+        **problem.options,
+    )
 
 
 def nan_where_ignored(problem: Problem, gradient: NDArray[Any]) -> None:
@@ -88,35 +106,17 @@ def nan_where_ignored(problem: Problem, gradient: NDArray[Any]) -> None:
         gradient[rows[~np.isfinite(largest)]] = 0x7FC0 if gradient.dtype == np.uint16 else np.nan
 
 
-def _fill(
-    out: NDArray[Any],
-    formula: Callable[..., NDArray[np.float64]],
-    problem: Problem,
-    *others: NDArray[Any],
-    workers: int,
-) -> None:
-    target, keep = problem.target, None
-    if problem.ignore_index is not None:
-        keep = target != problem.ignore_index
-        target = np.where(keep, target, 0)
-    threads.fill(out, formula, _floats(problem.logits), _floats(target), *others, keep=keep, workers=workers)
+_KERNELS: dict[Name, Callable[..., int]] = {
+    "softmax_cross_entropy": blocks.cross_entropy,
+    "softmax_squared_error": blocks.squared_error,
+}
 
 
-def _nan_without_softmax(
-    formula: Callable[..., NDArray[np.float64]], logits: NDArray[np.float64], target: NDArray[Any]
-) -> NDArray[np.float64]:
-    values = formula(logits, target)
-    values[~np.isfinite(logits.max(axis=1))] = np.nan
-    return values
+def _bits(array: NDArray[Any]) -> NDArray[Any]:
+    """bfloat16 as the kernels know it."""
+    return array.view(np.int16) if array.dtype == np.uint16 else array
 
 
 def _floats(array: NDArray[Any]) -> NDArray[Any]:
     """bfloat16 as the float32 whose upper half it is; others as they are."""
     return (array.astype(np.uint32) << 16).view(np.float32) if array.dtype == np.uint16 else array
-
-
-def _as_bfloat16(wide: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Rounded to nearest, ties to even, as the upper half of a float32."""
-    bits = wide.view(np.uint32)
-    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
-    return np.where(np.isnan(wide), 0x7FC0, rounded).astype(np.uint16)

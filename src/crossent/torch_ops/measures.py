@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -78,13 +77,17 @@ def minus(q: Tensor, target: Tensor) -> Tensor:
     return q - target
 
 
+def _workers() -> int:
+    return threads.count(torch.get_num_threads())
+
+
 def _filled(
     formula: Callable[..., NDArray[np.float64]], *rows: Tensor, dtype: torch.dtype, shape: torch.Size
 ) -> Tensor:
     """The formula on the NumPy views of the tensors, on the device of the last."""
     out = torch.empty(shape, dtype=dtype)
     views = [view(tensor) for tensor in rows]
-    arithmetic.filled(formula, view(out), *views, workers=threads.count(torch.get_num_threads()))
+    arithmetic.filled(formula, view(out), *views, workers=_workers())
     return out.to(rows[-1].device)
 
 
@@ -92,8 +95,10 @@ def _of_each_entry(name: str, backward: Callable[[Tensor, Tensor], Tensor]) -> C
     """The operator of a formula that gives a value for each logit, at a temperature."""
 
     def compute(logits: Tensor, temperature: float) -> Tensor:
-        formula = partial(getattr(reference, name), temperature=temperature)
-        return _filled(formula, logits, dtype=logits.dtype, shape=logits.shape)
+        out = torch.empty(logits.shape, dtype=logits.dtype, device="cpu")
+        options: dict[str, Any] = {"logarithm": name == "log_softmax", "temperature": temperature}
+        arithmetic.softmax(view(logits), view(out), **options, workers=_workers())
+        return out.to(logits.device)
 
     def shapes(logits: Tensor, temperature: float) -> Tensor:
         return logits.new_empty(logits.shape)
@@ -115,6 +120,10 @@ def _of_each_row(
 
     def compute(*rows: Tensor) -> Tensor:
         formula = getattr(reference, name)
+        if name == "logsumexp":
+            out = torch.empty(rows[0].shape[:1], dtype=wide_dtype(rows[0].dtype), device="cpu")
+            arithmetic.logsumexp(view(rows[0]), view(out), workers=_workers())
+            return out.to(rows[0].device)
         return _filled(formula, *rows, dtype=wide_dtype(rows[-1].dtype), shape=rows[-1].shape[:1])
 
     def shapes(*rows: Tensor) -> Tensor:
