@@ -105,19 +105,6 @@ def test_wrong_sum_after_many_blocks_is_found_where_it_is():
     )
 
 
-def test_rows_that_are_not_kept_are_not_looked_at():
-    logits = np.zeros((200_000, 2))
-    logits[[5, 199_999]] = NAN
-    keep = np.ones(200_000, bool)
-    keep[[5, 199_999]] = False
-    rows = arrays.as_rows(logits, "logits")
-    arrays.check_logits(rows, "logits", keep)
-    logits[199_998, 1] = INF
-    with pytest.raises(errors.LogitError, match=r"^logits\[199998, 1\] is \+inf"):
-        arrays.check_logits(rows, "logits", keep)
-    arrays.check_logits(rows, "logits", np.zeros(200_000, bool))
-
-
 @pytest.mark.parametrize(
     ("values", "error", "sentence"),
     [
@@ -184,18 +171,18 @@ def test_dtypes_of_results():
 def test_wrong_labels(labels, error, sentence):
     rows = arrays.as_rows(np.zeros((3, 3)), "q")
     with pytest.raises(error, match=f"^{sentence}"):
-        arrays.as_target(arrays.as_array(labels, "p"), "p", rows)
+        arrays.check_labels(arrays.as_target(arrays.as_array(labels, "p"), "p", rows), "p", rows)
 
 
 def test_labels_of_one_example():
     rows = arrays.as_rows([0.1, 0.9], "q")
-    assert arrays.as_target(np.array(1), "p", rows)[0].tolist() == [1]
-    assert arrays.as_target(np.array([0, 1]), "p", rows)[0].tolist() == [[0, 1]]
+    assert arrays.as_target(np.array(1), "p", rows).tolist() == [1]
+    assert arrays.as_target(np.array([0, 1]), "p", rows).tolist() == [[0, 1]]
     for labels, sentence in (([1], "one integer or shape"), ([[0, 1]], "one integer or shape")):
         with pytest.raises(errors.ShapeError, match=sentence):
             arrays.as_target(np.array(labels), "p", rows)
     with pytest.raises(errors.LabelError, match=r"^p is 2: with 2 classes"):
-        arrays.as_target(np.array(2), "p", rows)
+        arrays.check_labels(arrays.as_target(np.array(2), "p", rows), "p", rows)
     with pytest.raises(errors.ProbabilityError, match=r"^p\[0\] is -1, but"):
         arrays.as_target(np.array([-1, 2]), "p", rows)
 
@@ -203,18 +190,13 @@ def test_labels_of_one_example():
 def test_ignored_labels():
     rows = arrays.as_rows(np.zeros((4, 3)), "logits")
     labels = np.array([2, -100, 0, -100], np.int16)
-    target, keep = arrays.as_target(labels, "labels", rows, -100)
+    target = arrays.as_target(labels, "labels", rows, -100)
     assert target.dtype == np.int64
-    assert target.tolist() == [2, 0, 0, 0]
-    assert keep.tolist() == [True, False, True, False]
-    assert labels.tolist() == [2, -100, 0, -100]
-    assert arrays.as_target(labels[::2], "labels", arrays.as_rows(np.zeros((2, 3)), "x"), -100)[1] is None
-    assert arrays.as_target(labels[::2], "labels", arrays.as_rows(np.zeros((2, 3)), "x"), 2)[1].tolist() == [
-        False,
-        True,
-    ]
+    assert arrays.check_labels(target, "labels", rows, -100).tolist() == [2, -100, 0, -100]
     with pytest.raises(errors.LabelError, match=r"^labels\[1\] is -100"):
-        arrays.as_target(labels, "labels", rows, -1)
+        arrays.check_labels(target, "labels", rows, -1)
+    with pytest.raises(errors.LabelError, match=r"^labels\[8\] is -100"):
+        arrays.check_labels(target[1:2], "labels", rows, first=8)
     with pytest.raises(errors.OptionError, match=r"^ignore_index goes with integer labels"):
         arrays.as_target(np.full((4, 3), 1 / 3), "labels", rows, 0)
 

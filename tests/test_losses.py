@@ -362,6 +362,21 @@ def test_every_combination_of_options(soft, smoothing, weighted, ignored):
     assert loss.tobytes() == losses.softmax_cross_entropy(logits, target, **options).tobytes()
 
 
+@pytest.mark.parametrize("k", [2, 40])
+def test_ignored_rows_are_not_looked_at(k):
+    logits, labels = np.zeros((200_000, k)), np.zeros(200_000, int)
+    logits[[5, 199_999]] = NAN
+    labels[[5, 199_999]] = -1
+    assert losses.softmax_cross_entropy(logits, labels, ignore_index=-1)[[5, 6, 199_999]].tolist() == [
+        0,
+        pytest.approx(math.log(k)),
+        0,
+    ]
+    logits[199_998, 1] = INF
+    with pytest.raises(errors.LogitError, match=r"^logits\[199998, 1\] is \+inf"):
+        losses.softmax_cross_entropy(logits, labels, ignore_index=-1)
+
+
 def test_all_rows_ignored():
     logits = np.full((3, 2), NAN, np.float16)
     loss, gradient = losses.softmax_cross_entropy_and_grad(logits, [9, 9, 9], ignore_index=9)

@@ -222,7 +222,7 @@ def check_probs(rows: Rows, name: str) -> None:
 
 
 def as_target(labels: NDArray[Any], name: str, rows: Rows, ignore_index: int | None = None) -> NDArray[Any]:
-    """Labels for the rows, int64 (n,), which `check_labels` still has to see, or checked distributions (n, k)."""
+    """Labels for the rows, int64 (n,), still for `check_labels` to see, or checked distributions (n, k)."""
     n, classes = rows.view.shape
     if labels.shape == ((classes,) if rows.single else (n, classes)):
         if ignore_index is not None:
@@ -239,7 +239,10 @@ def as_target(labels: NDArray[Any], name: str, rows: Rows, ignore_index: int | N
         raise DtypeError(
             f"{name} has dtype {labels.dtype}: class labels are integers, distributions have k columns"
         )
-    return np.ascontiguousarray(labels.reshape(n), np.int64)
+    labels = labels.reshape(n)
+    if labels.dtype == np.uint64:  # which int64 does not hold
+        labels = check_labels(labels, name, rows, ignore_index)
+    return np.ascontiguousarray(labels, np.int64)
 
 
 def as_class_weights(values: NDArray[Any], classes: int) -> NDArray[np.float64]:
@@ -274,8 +277,8 @@ def check_out(out: Any, rows: Rows, *others: Array) -> None:
 
 
 def check_labels(
-    labels: NDArray[np.int64], name: str, rows: Rows, ignore_index: int | None = None, *, first: int = 0
-) -> NDArray[np.int64]:
+    labels: NDArray[Any], name: str, rows: Rows, ignore_index: int | None = None, *, first: int = 0
+) -> NDArray[Any]:
     """The labels, of the rows from `first` on, where each is a class or the one to ignore."""
     classes = rows.view.shape[1]
     if labels.ndim == 1 and labels.view(np.uint64).max(initial=0) >= classes:  # negative ones are huge
@@ -284,9 +287,9 @@ def check_labels(
             bad &= labels != ignore_index
         if bad.any():
             row = int(bad.argmax())
+            place = _place(name, first + row, None, rows.single)
             raise LabelError(
-                f"{_place(name, first + row, None, rows.single)} is {labels[row]}: with {classes} classes labels"
-                f" are 0 to {classes - 1}"
+                f"{place} is {labels[row]}: with {classes} classes labels are 0 to {classes - 1}"
             )
     return labels
 

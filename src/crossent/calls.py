@@ -157,7 +157,7 @@ def losses(name: Loss, problem: Problem, **options: Any) -> Array:
     rows = problem.rows
     if is_tensor(rows.values):
         values = _torch_ops().where_kept(partial(_operator(name), **options), *_kept(problem))
-        _refuse_nan(rows, values, *_kept(problem)[:1])
+        _refuse_nan(rows, values)
     else:
         values = np.empty(len(rows.view), arrays.loss_dtype(rows.view.dtype))
         _compute(name, problem, values, None, **options)
@@ -173,7 +173,7 @@ def losses_and_gradient(
         both = partial(_operator(f"{name}_and_grad"), **options)
         keep, *arguments = _kept(problem)
         values, gradient = _torch_ops().where_kept(both, keep, *arguments, scale)
-        _refuse_nan(rows, values, keep)
+        _refuse_nan(rows, values)
         return values[0] if rows.single else values, _placed(rows, gradient, out)
     values = np.empty(len(rows.view), arrays.loss_dtype(rows.view.dtype))
     result = _room(rows) if out is None else out
@@ -213,7 +213,7 @@ def _refuse(rows: Rows, bad: int) -> None:
         arrays.refuse_logits(rows, "logits.T" if rows.transposed else "logits", bad)
 
 
-def _refuse_nan(rows: Rows, values: Any, keep: Any = None) -> None:
+def _refuse_nan(rows: Rows, values: Any) -> None:
     """Refuses rows whose result is nan: so operators mark those without a softmax."""
     missing = values.detach().isnan()
     if bool(missing.any()):

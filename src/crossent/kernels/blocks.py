@@ -45,8 +45,6 @@ _LEAST = 2**14
 
 _NO_WEIGHTS = read_only(np.empty(0))
 _NO_LABELS, _NO_ROWS = read_only(np.empty(0, np.int64)), read_only(np.empty((0, 0)))
-_NEVER = -(2**63)
-"""A label that nothing has."""
 
 
 def softmax(
@@ -96,7 +94,7 @@ def cross_entropy(
     The target is int64 labels (n,) or distributions (n, k); the class weights are float64 (k,).
     """
     weights = _NO_WEIGHTS if class_weights is None else read_only(class_weights)
-    skipped = _NEVER if ignore_index is None else ignore_index
+    skipped = _NO_LABELS if ignore_index is None else read_only(np.array([ignore_index]))
     factors = _factors(scale)
 
     def hard(kernel: Kernel, x: Array, results: Array, at: slice) -> int:
@@ -125,7 +123,7 @@ def squared_error(
     workers: int | None = None,
 ) -> int:
     """The squared error of the softmax of each row, and `scale` times its gradient; as `cross_entropy`."""
-    skipped = _NEVER if ignore_index is None else ignore_index
+    skipped = _NO_LABELS if ignore_index is None else read_only(np.array([ignore_index]))
     factors = _factors(scale)
 
     def hard(kernel: Kernel, x: Array, results: Array, at: slice) -> int:

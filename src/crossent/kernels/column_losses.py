@@ -19,7 +19,7 @@ def load_places(labels: Any, ignored: Any, classes: Any, places: Any) -> Any:
     plain = True
     for i in range(labels.shape[0]):
         label = labels[i]
-        counts = rows.is_label(label, classes) and label != ignored
+        counts = rows.is_label(label, classes) and not rows.is_ignored(label, ignored)
         places[i] = label if counts else 0
         plain &= counts
     return not plain
@@ -65,7 +65,7 @@ def _without_loss(
     """Gives 0 to examples that are ignored and nan to those without a loss; the first of the latter, or -1."""
     bad = -1
     for i in range(labels.shape[0]):
-        skipped = labels[i] == ignored
+        skipped = rows.is_ignored(labels[i], ignored)
         if skipped or not (
             rows.is_label(labels[i], classes) and rows.has_softmax(largest[i], others[i] + own[i])
         ):

@@ -91,13 +91,14 @@ def of_few_logits(
     rest, squares, others = np.ones(columns.BLOCK), np.ones(columns.BLOCK), np.ones(columns.BLOCK)
     share_of_top, loss, frames = np.ones(columns.BLOCK), np.ones(columns.BLOCK), np.ones((3, columns.BLOCK))
     places, tops, row = np.zeros(columns.BLOCK, np.int64), np.zeros(columns.BLOCK, np.int64), np.empty(k)
+    nothing = np.empty(0, np.int64)
     for j in range(k):
         rows.fill(t[j], 0)
     for start in range(0, x.shape[0], columns.BLOCK):
         block = x[start : start + columns.BLOCK]
         count = block.shape[0]
         columns.load(block, t)
-        column_losses.load_places(labels[start : start + columns.BLOCK], -1, k, places)
+        column_losses.load_places(labels[start : start + columns.BLOCK], nothing, k, places)
         columns.largest_of(t, largest)
         columns.places_of(t, largest, own, tops)
         _ties(t, largest, tied[start : start + columns.BLOCK])

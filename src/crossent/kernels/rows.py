@@ -149,6 +149,12 @@ def is_label(label: Any, classes: Any) -> Any:
 
 
 @loop
+def is_ignored(label: Any, ignored: Any) -> Any:
+    """Whether it is the label of rows that do not count, of which there is one or none."""
+    return ignored.shape[0] > 0 and label == ignored[0]
+
+
+@loop
 def least_sum(x: Any) -> Any:
     """A sum of exponentials below this may lack some that have underflown."""
     return np.float64(np.finfo(x.dtype).tiny) * 2.0**30
@@ -206,7 +212,7 @@ def log_softmax(x: Any, out: Any, e: Any) -> Any:
 @loop
 def cross_entropy(x: Any, label: Any, ignored: Any, weights: Any, scale: Any, e: Any, wanted: Any) -> Any:
     """The loss of a row and whether it has one; where wanted, `e` becomes its gradient."""
-    if label == ignored:
+    if is_ignored(label, ignored):
         fill(e, 0)
         return 0.0, True
     largest = largest_of(x)
@@ -240,7 +246,7 @@ def squared_error(x: Any, label: Any, ignored: Any, scale: Any, e: Any, wanted: 
     c = s - q_y o; that of the label is -2 q_y loss. That of the largest, where it is not the label, nearly cancels
     as q nears 1: it is minus the sum of all others.
     """
-    if label == ignored:
+    if is_ignored(label, ignored):
         fill(e, 0)
         return 0.0, True
     largest = largest_of(x)
@@ -301,7 +307,7 @@ def cross_entropies(
 ) -> Any:
     """Losses of rows, and their gradient unless that has no rows.
 
-    Rows with the label `ignored` cost 0; `weights` are of the classes, or empty; `scale`, one number or one for each
+    Rows with the label in `ignored`, which may be empty, cost 0; `weights` are of the classes, or empty; `scale`, one number or one for each
     row, multiplies the gradient.
     """
     bad = -1

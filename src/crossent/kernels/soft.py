@@ -83,7 +83,7 @@ def cross_entropies(
     piece, amounts = np.empty(min(rows.PIECE, k)), np.empty(k)
     for i in range(x.shape[0]):
         label = labels[i] if hard else 0
-        if hard and label == ignored:
+        if hard and rows.is_ignored(label, ignored):
             losses[i] = 0
             if wanted:
                 rows.fill(gradient[i], 0)

@@ -46,13 +46,12 @@ def beside(values: NDArray[Any] | Tensor, tensor: Tensor) -> Tensor:
     return values.to(tensor.device)
 
 
-def where_kept(operator: Callable[..., Tensor], keep: NDArray[np.bool_] | None, *rows: Tensor) -> Tensor:
+def where_kept(operator: Callable[..., Any], keep: Tensor | None, *rows: Tensor) -> Any:
     """The operator of logits, labels and what else there is for each row; 0 on rows that are not kept."""
     if keep is None:
         return operator(*rows)
     logits, labels, *others = rows
-    counts = torch.from_numpy(np.array(keep)).to(labels.device)
-    return operator(logits, labels.masked_fill(~counts, IGNORED), *others)
+    return operator(logits, labels.masked_fill(~keep, IGNORED), *others)
 
 
 def check_out(out: Any, rows: arrays.Rows, *others: Any) -> None:
