@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from crossent.errors import PredictionsError
 from crossent.predictions.columns import Columns
 from crossent.predictions.table import Batch, Table, listed
-from crossent.predictions.values import Place, as_texts, as_vector
+from crossent.predictions.values import Place, as_names, as_vector
 from crossent.wording import quoted
 
 
@@ -71,8 +71,8 @@ class BesideColumns:
         if self.weight is not None:
             weights = _checked_weights(as_vector(batch[self.weight], self.weight, place), self.weight, place)
         clusters, slices = (
-            None if name is None else as_texts(batch[name], name, place, trim=trim)
-            for name in (self.cluster, self.by)
+            None if name is None else as_names(batch[name], name, place, trim=trim, needs=needs)
+            for name, needs in ((self.cluster, "a cluster"), (self.by, "a value"))
         )
         return Beside(weights, clusters, slices)
 
