@@ -218,7 +218,6 @@ def test_the_true_classes_are_slices_always():
             {"cluster": "animal"},
             "row 8, column animal: empty; every row needs a cluster",
         ),
-        ({"size": [*SIZES[:-1], ""]}, {"by": "size"}, "row 240, column size: empty; every row needs a value"),
         ({}, {"weight": "w"}, "has no column 'w'"),
         ({}, {"cluster": "animal"}, "name the one meant, --cluster NAME"),
         ({}, {"by": "nothing"}, "--by NAME"),
