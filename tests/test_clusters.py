@@ -281,6 +281,17 @@ def test_clusters_with_equal_means_have_exactly_no_spread(weights):
     assert (share.low, share.high) == pytest.approx(wilson_of(1 / 3, 50), rel=1e-12)
 
 
+def test_clusters_of_uneven_weight_with_nothing_wrong_are_marked():
+    """49 clusters of 2 rows and one of many, in two blocks: (98 + r)² / (196 + r²) equal ones of 50."""
+    for rows, few in ((2, False), (18, False), (19, True)):
+        keys = np.concatenate([np.arange(49), np.arange(49), np.full(rows, 49)])
+        (found,) = clustered(keys, None, np.zeros(len(keys)), (60,))
+        assert found.equal_units == pytest.approx((98 + rows) ** 2 / (196 + rows**2), rel=1e-12)
+        share = wilson_effective(found, 0.95)
+        assert (share.low, share.high) == pytest.approx(wilson_of(0.0, 50), abs=1e-12)
+        assert share.few_decide is few
+
+
 def wilson_of(share, count):
     z2 = stats.norm.isf(0.025) ** 2
     middle, half = share + z2 / (2 * count), math.sqrt(z2 * (share * (1 - share) / count + z2 / 4 / count**2))

@@ -209,6 +209,13 @@ def test_an_unknown_pair_names_those_that_there_are():
         worked_example().pair("NN2", "NN1")
 
 
+def test_kinds_and_classes_that_cannot_be():
+    with pytest.raises(OptionError, match="kind is 'prob'; choose logits or probs"):
+        compare(DOG_CAT, labels=LABELS, kind="prob")
+    with pytest.raises(OptionError, match="classes is the text 'dog,cat'; give a list of names"):
+        compare(DOG_CAT, labels=LABELS, classes="dog,cat", kind="probs")
+
+
 def test_examples_come_with_what_each_model_said():
     (first, *_) = worked_example().examples("NN1", "NN2", worse="NN2")
     assert (first.id, first.label, first.row) == ("3", 0, 2)

@@ -1,6 +1,7 @@
 """The house itself: who imports whom, how long rooms are, what an import costs."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,15 @@ def test_no_room_is_longer_than_400_lines_or_without_a_word_on_what_it_is_for(pa
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 400
     assert not text.strip() or ast.get_docstring(ast.parse(text))
+
+
+def test_the_design_has_every_room_in_this_order():
+    design = Path(__file__).parents[1] / "docs" / "design.md"
+    table = design.read_text(encoding="utf-8").partition("## The rooms")[2].partition("\n## ")[0]
+    first = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    named = [room.strip("`/") for cell in first for room in cell.split(", ")]
+    assert sorted(named) == sorted(LEVEL.keys() - {"__main__", "__init__"})
+    assert [LEVEL[room] for room in named] == sorted(LEVEL[room] for room in named)
 
 
 def test_torch_and_numba_are_imported_only_in_their_rooms():

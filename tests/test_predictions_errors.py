@@ -166,8 +166,8 @@ ONE_SOURCE = [
     (changed("0.4", "NA"), {}, 'nn1.csv, row 3, column prob_dog: "NA" is not a number; mend it, or leave the row out'),
     (changed("0.4", "40%"), {}, 'nn1.csv, row 3, column prob_dog: "40%" is not a number; mend it, or leave the row out'),
     (changed("0.4", '"0,4"'), {}, 'nn1.csv, row 3, column prob_dog: "0,4" has a decimal comma; write 0.4'),
-    (changed("0.4", ""), {}, "nn1.csv, row 3, column prob_dog: empty; every class needs a number"),
-    (changed("0.4", " "), {}, "nn1.csv, row 3, column prob_dog: empty; every class needs a number"),
+    (changed("0.4", ""), {}, "nn1.csv, row 3, column prob_dog: empty; write a number, or leave the row out"),
+    (changed("0.4", " "), {}, "nn1.csv, row 3, column prob_dog: empty; write a number, or leave the row out"),
     (text(GOOD.replace("\n", "\n\n").replace("0.4", "abc")), {},  # blank lines are no rows
      'nn1.csv, row 3, column prob_dog: "abc" is not a number; mend it, or leave the row out'),
     (text(GOOD + "4,dog,0.5,0.5\n" * 99_999 + "5,dog,x,0.5\n"), {},
@@ -191,7 +191,7 @@ ONE_SOURCE = [
     (text("id,dog,cat,label\n1,0.9,0.1,0\n"), PROBS,
      "nn1.csv, row 1, column label: '0' is not one of the classes dog, cat; mend it, or --classes"),
     (text("dog,cat,split,label\n0.9,0.1,train,dog\n"), PROBS, 'nn1.csv, row 1, column split: "train" is not a number;'
-     " if the column is no class, name those that are: --classes A,B"),
+     " mend it, or name other columns: --classes A,B for the classes, --weight COL"),
     (text("label,prob_dog\ndog,0.9\n"), {}, "nn1.csv has one class alone, column prob_dog: name both, such as"
                                             " --classes dog,OTHER"),
     (text("label,prob_dog\ndog,0.9\n"), {"classes": ("dog", "cat", "cow")},

@@ -127,7 +127,7 @@ def test_wilson_effective_is_that_of_as_many_examples(wrong, count, confidence):
 def test_wilson_effective_without_a_variance_has_the_units(units, share):
     """All right, all wrong, or all clusters alike: as many examples as there are clusters."""
     low, high = (share, share) if share in (0.0, 1.0) else (0.0, 1.0)
-    found = wilson_effective(WeightedMoments(1000, units, share, 0.0, 0.0, low, high), 0.95)
+    found = wilson_effective(WeightedMoments(1000, units, share, 0.0, 0.0, low, high, units), 0.95)
     expected = proportion_confint(share * units, units, alpha=0.05, method="wilson")
     assert (found.value, found.few_decide) == (share, False)
     assert (found.low, found.high) == pytest.approx(expected, abs=1e-12)
@@ -153,6 +153,19 @@ def test_wilson_effective_where_one_weight_outweighs_all(weight, heavy):
     values, weights = np.repeat([heavy, 1 - heavy], [1, 30]), np.repeat([weight, 1.0], [1, 30])
     found = wilson_effective(combine_weighted(weighted_moments(values, weights)[None]), 0.95)
     assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+@pytest.mark.parametrize(("heavy", "few"), [(1.0, False), (12.0, False), (13.0, True), (1e200, True)])
+@pytest.mark.parametrize("wrong", [0.0, 1.0])
+def test_wilson_effective_without_a_variance_is_marked_where_few_weights_outweigh_the_others(
+    heavy, few, wrong
+):
+    """One weight among 99 of 1 in blocks of 40: (h + 99)² / (h² + 99) equal ones of 100: 50.7, then 46.8."""
+    weights = np.repeat([1.0, heavy], [99, 1])
+    blocks = [weighted_moments(np.full(len(one), wrong), one) for one in np.split(weights, [40, 80])]
+    found = combine_weighted(np.array(blocks))
+    assert found.equal_units == pytest.approx(weights.sum() ** 2 / (weights**2).sum() if heavy < 99 else 1.0)
+    assert wilson_effective(found, 0.95).few_decide is few
 
 
 VARYING = [name for name in HARD if len(HARD[name]) >= FEWEST and len(set(HARD[name])) > 1]
@@ -407,7 +420,9 @@ def test_from_twenty_examples_on():
 def test_units_count_not_rows(units):
     """A thousand rows of so many clusters, with a standard error of 0.1 and the skewness 0.5."""
     squares = 0.01 * (units - 1) / units if units > 1 else 0.0
-    found = WeightedMoments(1000, units, 0.25, squares, 0.5 * squares * math.sqrt(squares / units), 0.0, 1.0)
+    found = WeightedMoments(
+        1000, units, 0.25, squares, 0.5 * squares * math.sqrt(squares / units), 0.0, 1.0, units
+    )
     estimate, difference = student(found, 0.95, range=ANY), student_difference(found, 0.95)
     if units < 20:
         assert estimate == Estimate(0.25, None, None, "t", False)
@@ -421,7 +436,7 @@ def test_units_count_not_rows(units):
         0.1 * (stats.norm.isf(0.025) + stats.norm.isf(0.2)), rel=1e-12
     )
     assert not estimate.few_decide  # 20 >= 50 · 0.5²
-    skewed = WeightedMoments(1000, 20, 0.25, squares, 0.7 * squares * math.sqrt(squares / 20), 0.0, 1.0)
+    skewed = WeightedMoments(1000, 20, 0.25, squares, 0.7 * squares * math.sqrt(squares / 20), 0.0, 1.0, 20)
     assert student(skewed, 0.95, range=ANY).few_decide
 
 

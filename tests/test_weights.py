@@ -183,6 +183,16 @@ def test_slices_are_the_comparison_of_their_rows():
             assert (ours.low, ours.high) == (pytest.approx(theirs.low), pytest.approx(theirs.high))
 
 
+def test_the_labels_own_column_gives_slices_of_classes_too():
+    """What the documentation says to do where there are more than 200 classes."""
+    found = compare(sources(), options=CompareOptions(by="label"))
+    by_class, by_label = (
+        [(one.value, one.models, one.pairs) for one in found.slices if one.of == of]
+        for of in ("class", "column")
+    )
+    assert by_class == by_label
+
+
 def test_the_true_classes_are_slices_always():
     found = compare(sources())
     classes = [one for one in found.slices if one.of == "class"]
@@ -203,6 +213,11 @@ def test_the_true_classes_are_slices_always():
         ),
         ({"w": [np.nan] * COUNT}, {"weight": "w"}, "nan is no weight"),
         ({"w": [0.0] * COUNT}, {"weight": "w"}, "all weights are 0"),
+        (
+            {"animal": [*ANIMALS[:7], "", *ANIMALS[8:]]},
+            {"cluster": "animal"},
+            "row 8, column animal: empty; every row needs a cluster",
+        ),
         ({}, {"weight": "w"}, "has no column 'w'"),
         ({}, {"cluster": "animal"}, "name the one meant, --cluster NAME"),
         ({}, {"by": "nothing"}, "--by NAME"),

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from crossent.moments import Location, WeightedMoments, combine_locations, locate
+from crossent.moments import Location, WeightedMoments, as_equal_units, combine_locations, locate
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -129,7 +129,8 @@ def _combined(
     u = np.zeros(len(whole.rows))
     reach = 0.0
     units = int(np.count_nonzero(whole.rows))
-    still = WeightedMoments(where.count, units, where.mean, 0.0, 0.0, where.low, where.high)
+    alike = as_equal_units(float((whole.shares * whole.shares).sum()))
+    still = WeightedMoments(where.count, units, where.mean, 0.0, 0.0, where.low, where.high, alike)
     if not where.low < where.high:
         return still
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from crossent import lint, verdict
 from crossent.drawn import Drawn, drawn_from
@@ -160,7 +160,7 @@ class Comparison:
         return pandas.DataFrame(as_rows(self))
 
     def metrics(self) -> dict[str, float]:
-        """Every known figure under a flat name, for MLflow, W&B and their like."""
+        """Each measure and difference, interval and p-value under a flat name, for MLflow, W&B, ..."""
         from crossent.report.as_rows import metrics
 
         return metrics(self)
@@ -194,7 +194,8 @@ def compare(
     ----------
     models : mapping of name to source, or sequence of sources
         A source is a path, or in memory: a matrix of shape (n, k) with one row per example, a
-        mapping of column names to arrays, an Arrow table, a pandas or Polars frame.
+        mapping of column names to arrays, an Arrow table, a pandas or Polars frame. One alone needs
+        no list around it.
     labels : path or array of shape (n,), or (n, k) for soft labels; optional
         Where the sources hold no labels of their own.
     classes : names of the k classes in the order of the columns; optional
@@ -240,6 +241,10 @@ def opened(
     options: CompareOptions,
 ) -> Predictions:
     """The sources of `compare`, opened and checked as far as that goes without reading rows."""
+    if kind not in (None, *get_args(Kind)):
+        raise OptionError(f"kind is {kind!r}; choose {' or '.join(get_args(Kind))}")
+    if isinstance(classes, str):
+        raise OptionError(f"classes is the text {classes!r}; give a list of names")
     columns = Columns(
         id=options.id,
         label=options.label,

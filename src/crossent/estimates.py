@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from crossent.moments import Moments
+from crossent.moments import Moments, WeightedMoments
 from crossent.statistics import (
     Difference,
     Estimate,
@@ -62,10 +62,10 @@ def losses_of(series: Measures, confidence: float, *, seeds: bool = False) -> Lo
     error = series.classification_error
     if seeds:
         classification_error = student(error, confidence, range=(0.0, 1.0))
-    elif isinstance(error, Moments):
-        classification_error = wilson(round(error.mean * error.count), error.count, confidence)
-    else:
+    elif isinstance(error, WeightedMoments):
         classification_error = wilson_effective(error, confidence)
+    else:
+        classification_error = wilson(round(error.mean * error.count), error.count, confidence)
     cross_entropy, finite = student(series.cross_entropy, confidence, range=(0.0, math.inf)), None
     if left_out := error.count - series.cross_entropy.count:
         typical = math.exp(-cross_entropy.value)

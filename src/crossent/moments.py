@@ -9,7 +9,7 @@ together are added up in `clusters`; what all this says about examples not seen 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -109,6 +109,8 @@ class WeightedMoments:
     squares, cubes : sums over the units of U² and U³, where U = Σ w (l - mean) / Σw, the first sum over
         the unit's rows; exactly 0 where no unit differs from another by more than rounding.
     low, high : smallest and largest value with a weight above 0.
+    equal_units : as many units of one and the same weight as these are worth, (ΣW)² / ΣW² of the units'
+        weights W: Kish (1965), Survey Sampling.
 
     Notes
     -----
@@ -123,6 +125,7 @@ class WeightedMoments:
     cubes: float
     low: float
     high: float
+    equal_units: float
 
     @property
     def standard_error(self) -> float:
@@ -329,10 +332,13 @@ def combine_weighted(parts: Floats) -> WeightedMoments:
         The same bits for any order of the blocks, since every sum over them is exact.
     """
     where = combine_locations(parts[:, :8])
-    if not where.low < where.high:
-        return WeightedMoments(where.count, where.count, where.mean, 0.0, 0.0, where.low, where.high)
     t, share = where.offsets, where.shares
     w2, w2d, w2d2, w3, w3d, w3d2, w3d3 = parts[:, 8:].T
+    with np.errstate(over="ignore", under="ignore"):
+        alike = as_equal_units(_exact_sum(share * (share * w2)))
+    still = WeightedMoments(where.count, where.count, where.mean, 0.0, 0.0, where.low, where.high, alike)
+    if not where.low < where.high:
+        return still
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         # Σw²(d + t)² and Σw³(d + t)³, multiplied out; one share after the other, lest their cube underflow
         squares = _exact_sum(*(share * (share * term) for term in (w2d2, 2 * t * w2d, t * t * w2)))
@@ -343,8 +349,12 @@ def combine_weighted(parts: Floats) -> WeightedMoments:
             )
         )
     # rounding may leave less than nothing of a spread that one enormous weight outweighs
-    squares = 0.0 if squares < 0 else squares
-    return WeightedMoments(where.count, where.count, where.mean, squares, cubes, where.low, where.high)
+    return replace(still, squares=0.0 if squares < 0 else squares, cubes=cubes)
+
+
+def as_equal_units(squared_shares: float) -> float:
+    """As many units of one weight as those with this sum of squared shares are worth; 0 of none."""
+    return 1 / squared_shares if squared_shares > 0 else 0.0
 
 
 def _precise_sum(terms: Floats) -> float:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from crossent.moments import Moments, Series
+from crossent.moments import Moments, Series, WeightedMoments
 
 Method = Literal["wilson", "t", "newcombe", "welch", "none"]
 
@@ -79,22 +79,25 @@ def wilson_share(share: float, count: float, confidence: float) -> Estimate:
     return Estimate(share, low, high, "wilson", few_decide=False)
 
 
-def wilson_effective(series: Series, confidence: float) -> Estimate:
+def wilson_effective(series: WeightedMoments, confidence: float) -> Estimate:
     """The share of ones in a weighted or clustered series of zeros and ones; at least one unit.
 
     Wilson's interval for as many independent examples as would have the variance of this mean; where
     it has none, for the number of units. Unlike Wilson's own, it rests on a spread taken from the units,
-    and so it is marked where few of them decide that, or there are few of them.
+    and so it is marked where few of them decide that, or there are few of them. Without a spread it is
+    marked where the units' weights are so uneven that they are worth fewer than half as many equal ones.
 
     Notes
     -----
     An effective number of examples in an interval for proportions: Korn and Graubard (1998), Survey
     Methodology 24:193; in Wilson's: Franco, Little, Louis and Slud (2019), doi:10.1093/jssam/smy019.
+    What uneven weights are worth: Kish (1965), Survey Sampling.
     """
     share = series.mean
     spread = share * (1 - share)
     if not series.varies or spread == 0:
-        return wilson_share(share, series.units, confidence)
+        found = wilson_share(share, series.units, confidence)
+        return replace(found, few_decide=series.equal_units < series.units / 2)
     found = wilson_share(share, spread / series.standard_error**2, confidence)
     return replace(found, few_decide=series.units < FEWEST or _few_decide(series))
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from crossent.errors import PredictionsError
 from crossent.predictions.columns import Columns
 from crossent.predictions.table import Batch, Table, listed
-from crossent.predictions.values import Place, as_texts, as_vector
+from crossent.predictions.values import Place, as_names, as_texts, as_vector
 from crossent.wording import quoted
 
 
@@ -70,10 +70,12 @@ class BesideColumns:
         weights = None
         if self.weight is not None:
             weights = _checked_weights(as_vector(batch[self.weight], self.weight, place), self.weight, place)
-        clusters, slices = (
-            None if name is None else as_texts(batch[name], name, place, trim=trim)
-            for name in (self.cluster, self.by)
-        )
+        clusters = slices = None
+        if self.cluster is not None:
+            # rows without a cluster are not one that belongs together
+            clusters = as_names(batch[self.cluster], self.cluster, place, trim=trim, needs="a cluster")
+        if self.by is not None:
+            slices = as_texts(batch[self.by], self.by, place, trim=trim)
         return Beside(weights, clusters, slices)
 
 

@@ -205,12 +205,12 @@ def _number_sentence(value: bytes, column: str) -> str:
         return "not UTF-8; save the file as UTF-8"
     text = value.decode().strip()
     if not text:
-        return "empty; every class needs a number"
+        return "empty; write a number, or leave the row out"
     if _NUMBER.fullmatch(value.replace(b",", b".")):
         return f'"{text}" has a decimal comma; write {text.replace(",", ".")}'
     mend = "mend it, or leave the row out"
     if not column.startswith(_CLASS_PREFIXES):
-        mend = "if the column is no class, name those that are: --classes A,B"
+        mend = "mend it, or name other columns: --classes A,B for the classes, --weight COL"
     return f'"{text[:40]}" is not a number; {mend}'
 
 

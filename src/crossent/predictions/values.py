@@ -45,11 +45,16 @@ class Place:
 
 def as_ids(values: Any, column: str, place: Place, *, trim: bool) -> pa.StringArray:
     """Ids as text, one Arrow array."""
+    return as_names(values, column, place, trim=trim, needs="an id")
+
+
+def as_names(values: Any, column: str, place: Place, *, trim: bool, needs: str) -> pa.StringArray:
+    """What names a row or its group, as text, one Arrow array; ``needs`` says what an empty one lacks."""
     texts = as_texts(values, column, place, trim=trim)
     lengths = pc.binary_length(texts)
     if len(texts) and pc.min(lengths).as_py() == 0:
         raise PredictionsError(
-            f"{place.at(pc.index(lengths, 0).as_py(), column)}: empty; every row needs an id"
+            f"{place.at(pc.index(lengths, 0).as_py(), column)}: empty; every row needs {needs}"
         )
     return texts
 
