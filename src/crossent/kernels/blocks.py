@@ -1,8 +1,9 @@
 """Whole arrays to kernels: which kernel, on which pieces of rows, by how many threads.
 
-Logits (n, k) of float16, bfloat16 (also as its bits in int16), float32 or float64 in any layout; results go into
-arrays given; every function returns the first row that has none (there stands nan), or -1. Nothing is checked
-beforehand: kernels see each number anyway. Results may lie where the logits do, but not overlap them otherwise.
+Logits (n, k) of float16, bfloat16 (also as its bits in int16), float32 or float64 in any layout;
+results go into arrays given; every function returns the first row that has none (there stands nan), or
+-1. Nothing is checked beforehand: kernels see each number anyway. Results may lie where the logits do,
+but not overlap them otherwise.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Array = NDArray[Any]
 
 
 class Measures(NamedTuple):
-    """Of each example: the first largest output, its probability, whether another is as large, and two losses."""
+    """Of each example: the first largest output, its probability, whether it has an equal, two losses."""
 
     predicted: NDArray[np.int64]
     top: NDArray[np.float64]
@@ -36,7 +37,7 @@ FEW = 24
 """Up to this many classes examples are taken many at a time."""
 
 _PIECE = 2**19
-"""Entries of a piece that is read and written where it lies: enough to make nothing of what a call costs."""
+"""Entries of a piece that is read and written where it lies: a call costs nothing beside them."""
 _COPY = 2**18
 """Entries of a piece that is copied: with its results 4 MB of float64 at most, or one row."""
 
@@ -200,7 +201,7 @@ def _by_pieces(
     workers: int | None,
     number: type[Any] | None = None,
 ) -> int:
-    """Computes pieces of rows of float32 or float64, with results for `out` or with none; the first bad row."""
+    """Computes pieces of rows, with results for `out` or with none; the first row without a result."""
     n, k = logits.shape
     number = number_of(logits) if number is None else number
     logits, out = bits_of(logits), None if out is None else bits_of(out)

@@ -1,6 +1,8 @@
-"""The two losses for few classes: many examples at a time, along the column, as `columns` lays them out.
+"""The two losses for few classes: many examples at a time, along the column, as `columns` lays them
+out.
 
-Arguments, results and formulas are those of the kernels in `rows`; the last argument is a place (k, BLOCK) to work in.
+Arguments, results and formulas are those of the kernels in `rows`; the last argument is a place (k,
+BLOCK) to work in.
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ def _have_softmax(largest: Any, totals: Any) -> Any:
 def _without_loss(
     labels: Any, ignored: Any, classes: Any, largest: Any, others: Any, own: Any, losses: Any, results: Any
 ) -> Any:
-    """Gives 0 to examples that are ignored and nan to those without a loss; the first of the latter, or -1."""
+    """Gives 0 to examples that are ignored, nan to those without a loss; the first of these, or -1."""
     bad = -1
     for i in range(labels.shape[0]):
         skipped = rows.is_ignored(labels[i], ignored)
@@ -164,7 +166,7 @@ def _finish_squared(
     of_own: Any,
     of_top: Any,
 ) -> Any:
-    """`rows.squared_error` after its sums; `rest` becomes the sum without the label's, the last six are results."""
+    """`rows.squared_error` after its sums; `rest` becomes the sum of all but the label."""
     for i in range(columns.BLOCK):
         others = rest[i] + np.float64(other[i])
         part = 1.0 / (others + np.float64(own[i]))

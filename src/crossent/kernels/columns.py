@@ -1,10 +1,10 @@
 """Few classes: many examples at a time, along the column.
 
-A row of some ten classes is shorter than a vector register. So a block of examples is copied into (class, example)
-order, where every loop runs over the examples. The kernels have the arguments, the results and the formulas of those
-in `rows`, which finish what is out of the ordinary: a label whose exponential underflows, others that all do. The
-last argument is a place (k, BLOCK) to work in. A block is always computed whole, so that an example's bits do not
-depend on its place.
+A row of some ten classes is shorter than a vector register. So a block of examples is copied into
+(class, example) order, where every loop runs over the examples. The kernels have the arguments, the
+results and the formulas of those in `rows`, which finish what is out of the ordinary: a label whose
+exponential underflows, others that all do. The last argument is a place (k, BLOCK) to work in. A block
+is always computed whole, so that an example's bits do not depend on its place.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def largest_of(t: Any, largest: Any) -> Any:
 
 @loop
 def places_of(t: Any, largest: Any, found: Any, places: Any) -> Any:
-    """The first class that has the largest logit; `found` holds places as numbers of the logits' type meanwhile."""
+    """The first class with the largest logit; `found` holds the places as floats, for the vector loop."""
     rows.fill(found, 0)
     for j in range(t.shape[0] - 1, -1, -1):
         place = t.dtype.type(j)
@@ -155,7 +155,7 @@ def softmaxes(x: Any, out: Any, t: Any) -> Any:
 def _spreads(
     block: Any, t: Any, e: Any, largest: Any, places: Any, work: Any, others: Any, spread: Any
 ) -> Any:
-    """Loads a block; the largest of each example, and log of the sum of exp(x - largest): nan without a softmax."""
+    """Loads a block; each example's largest, and log of the sum of exp(x - largest), nan if it has none."""
     count, own, frames = block.shape[0], work[0], work[1:4]
     load(block, t)
     largest_of(t, largest)

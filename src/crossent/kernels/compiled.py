@@ -1,7 +1,8 @@
 """How kernels are compiled, and where what was compiled is kept.
 
-Numba's own cache looks at the file of a kernel alone, and so misses an edit in a file that it calls. Here the
-folder's name carries a digest of every file of this package, of Numba's version and of the processor.
+Numba's own cache looks at the file of a kernel alone, and so misses an edit in a file that it calls.
+Here the folder's name carries a digest of every file of this package, of Numba's version and of the
+processor.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ HERE = Path(__file__).parent
 LOOP: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 """Options of a loop: no lock of the interpreter's, and a division by 0 is inf or nan, as in NumPy."""
 SUM: dict[str, Any] = {**LOOP, "fastmath": {"reassoc", "nsz"}}
-"""Options of a loop that adds up, which becomes a vector loop only if its terms may be added in another order."""
+"""Options of a loop that adds up: a vector loop only if terms may be added in another order."""
 
 
 SCALAR: dict[str, Any] = {"forceinline": True, "error_model": "numpy"}
@@ -57,7 +58,7 @@ def kernel(function: Callable[..., Any]) -> Any:
 def cache_folder(
     places: tuple[Path, ...] = (HERE / "__pycache__", Path(user_cache_dir("crossent", False))),
 ) -> Path | None:
-    """The first of the places that can be written to, in it a folder for just this code on this processor."""
+    """A folder for just this code on this processor, in the first of the places that can be written to."""
     name = f"numba-{_digest()}"
     for place in places:
         try:

@@ -1,6 +1,7 @@
 """Any type and any layout to what kernels take, and back.
 
-A kernel reads C-contiguous rows of float32 or float64. Everything else is copied piece by piece into such rows.
+A kernel reads C-contiguous rows of float32 or float64. Everything else is copied piece by piece into
+such rows.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def _narrow(x: Any, out: Any) -> Any:
 
 
 def bits_of(array: Array) -> Array:
-    """16-bit floats as integers of their bits, as `scalar.widened` tells them apart; other arrays as they are."""
+    """16-bit floats as their bits, in the integers that `scalar.widened` knows; other arrays as they are."""
     if array.dtype == np.float16:
         return array.view(np.uint16)
     return array.view(np.int16) if array.dtype.name == "bfloat16" else array
@@ -74,7 +75,7 @@ def put(results: Array, out: Array) -> None:
 
 
 def read_only(array: Array) -> Array:
-    """A view that cannot be written: kernels take all their arguments so, and are compiled once for both kinds."""
+    """A view that cannot be written: arguments come so always, or kernels would be compiled for both."""
     view = array.view()
     view.flags.writeable = False
     return view

@@ -1,4 +1,4 @@
-"""The three measures of each example in one pass, for comparisons: float64 rows in, one number for each example out.
+"""The three measures of each example in one pass, for comparisons, from float64 rows.
 
 `predicted` is the first largest output, `top` its probability, `tied` whether another is as large.
 """
@@ -111,7 +111,8 @@ def of_few_logits(
         columns.add_squares(t, squares)
         _of_block(rest, squares, own, other, others, share_of_top, loss)
         for i in range(count):
-            predicted[start + i], top[start + i], squared_error[start + i] = tops[i], share_of_top[i], loss[i]
+            predicted[start + i], top[start + i] = tops[i], share_of_top[i]
+            squared_error[start + i] = loss[i]
         columns.logs(others, own, loss)
         for i in range(count):
             if not columns.is_plain(largest[i], others[i], own[i], rows.least_sum(own)):

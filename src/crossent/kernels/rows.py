@@ -1,9 +1,9 @@
 """Many classes: one example at a time, along the row.
 
-Every kernel takes C-contiguous rows (n, k) of float32 or float64, writes its results, and returns the first row that
-has no result (nan, +inf, no finite logit, a label that is no class), or -1; such a row gets nan. A row of the output
-holds the exponentials until they are divided by their sum, so memory is read once and written once as long as a row
-fits into the second-level cache.
+Every kernel takes C-contiguous rows (n, k) of float32 or float64, writes its results, and returns the
+first row that has no result (nan, +inf, no finite logit, a label that is no class), or -1; such a row
+gets nan. A row of the output holds the exponentials until they are divided by their sum, so memory is
+read once and written once as long as a row fits into the second-level cache.
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ def _subtract_twice(x: Any, first: Any, second: Any, out: Any) -> Any:
 def sums_apart(x: Any, apart: Any, also: Any, frame: Any, e: Any) -> Any:
     """Exponentials of a row, their sum and sum of squares without those at two places, and these two.
 
-    `e` takes the exponentials, 0 at both places; where it is shorter than the row it is only a place to work in.
-    The second place may be the first again, whose exponential then comes back as 0.
+    `e` takes the exponentials, 0 at both places; where it is shorter than the row it is only a place to
+    work in. The second place may be the first again, whose exponential then comes back as 0.
     """
     k, kept = x.shape[0], e.shape[0] == x.shape[0]
     rest, squares, own, other = 0.0, 0.0, 0.0, 0.0
@@ -139,7 +139,7 @@ def sum_apart(x: Any, apart: Any, frame: Any, e: Any) -> Any:
 
 @loop
 def has_softmax(largest: Any, total: Any) -> Any:
-    """Whether a row is made of finite logits and -inf: the sum is nan where one is, or where one is +inf."""
+    """Whether a row is of finite logits and -inf: the sum is nan where one of them is, or is +inf."""
     return -np.inf < largest < np.inf and total < np.inf
 
 
@@ -190,7 +190,7 @@ def softmax(x: Any, out: Any) -> Any:
 
 @loop
 def spread_of(x: Any, e: Any) -> Any:
-    """The largest entry and the logarithm of the sum of exp(x - largest), which is nan where there is no softmax."""
+    """The largest entry, and log of the sum of exp(x - largest), nan where there is no softmax."""
     largest = largest_of(x)
     top = place_of(x, largest)
     others, own = sum_apart(x, top, frame_of(largest), e)
@@ -240,11 +240,11 @@ def _squared_error_slopes(e: Any, share: Any, centre: Any, scale: Any) -> Any:
 
 @loop
 def squared_error(x: Any, label: Any, ignored: Any, scale: Any, e: Any, wanted: Any) -> Any:
-    """The squared error of the softmax of a row and whether it has one; where wanted, `e` becomes its gradient.
+    """The squared error of a row's softmax and whether it has one; where wanted, `e` becomes its gradient.
 
-    With o and s the sums of q and q^2 of the other classes the loss is o^2 + s and the slopes are 2 q (q - c),
-    c = s - q_y o; that of the label is -2 q_y loss. That of the largest, where it is not the label, nearly cancels
-    as q nears 1: it is minus the sum of all others.
+    With o and s the sums of q and q^2 of the other classes the loss is o^2 + s and the slopes are 2 q
+    (q - c), c = s - q_y o; that of the label is -2 q_y loss. That of the largest, where it is not the
+    label, nearly cancels as q nears 1: it is minus the sum of all others.
     """
     if is_ignored(label, ignored):
         fill(e, 0)
@@ -307,8 +307,8 @@ def cross_entropies(
 ) -> Any:
     """Losses of rows, and their gradient unless that has no rows.
 
-    Rows with the label in `ignored`, which may be empty, cost 0; `weights` are of the classes, or empty; `scale`, one number or one for each
-    row, multiplies the gradient.
+    Rows with the label in `ignored`, which may be empty, cost 0; `weights` are of the classes, or
+    empty; `scale`, one number or one for each row, multiplies the gradient.
     """
     bad = -1
     wanted = gradient.shape[0] > 0
@@ -325,7 +325,7 @@ def cross_entropies(
 
 @kernel
 def squared_errors(x: Any, labels: Any, ignored: Any, scale: Any, losses: Any, gradient: Any) -> Any:
-    """Squared errors of the softmax of rows, and their gradient; the arguments are those of `cross_entropies`."""
+    """Squared errors of the softmax of rows, and their gradient; as `cross_entropies`."""
     bad = -1
     wanted = gradient.shape[0] > 0
     piece = np.empty(min(PIECE, x.shape[1]), x.dtype)

@@ -1,11 +1,12 @@
 """exp, log and max of one number, in the form that LLVM turns into vector instructions.
 
-Every function is called with float32 or float64 and stays in that type. Multiply-adds are explicit, so that a number
-gets the same bits in a vector loop and in its remainder. No arrays, no loops.
+Every function is called with float32 or float64 and stays in that type. Multiply-adds are explicit, so
+that a number gets the same bits in a vector loop and in its remainder. No arrays, no loops.
 
-An exponential is always taken within the frame of its row, of which the largest entry decides three numbers. What is
-subtracted from x (nothing, or the largest entry where that is exact) and the power of two that all are divided by;
-so no rounding of `x - max` gets into the exponent, where it would count |x - max| times.
+An exponential is always taken within the frame of its row, of which the largest entry decides three
+numbers. What is subtracted from x (nothing, or the largest entry where that is exact) and the power of
+two that all are divided by; so no rounding of `x - max` gets into the exponent, where it would count |x
+- max| times.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def multiply_add(_context: Any, x: Any, y: Any, z: Any) -> Any:
 
 @intrinsic
 def larger(_context: Any, x: Any, y: Any) -> Any:
-    """The larger of two; either, where one is nan. As LLVM's own intrinsic, which alone becomes a vector reduction."""
+    """The larger of two; either, where one is nan. Only LLVM's own intrinsic becomes a vector reduction."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         form = arguments[0].type
@@ -180,7 +181,7 @@ def _exponential(x: Any, base: Any, floor: Any, power: Any) -> Any:
 
 @scalar
 def log_of_share(others: Any, own: Any) -> Any:
-    """log((others + own) / own) in float64, for others >= 0 and own > 0; exact also where others are next to nothing."""
+    """log((others + own) / own) in float64, for others >= 0 and own > 0; exact for others near 0, too."""
     whole = others + own
     n = (bits(whole) - bits(own) + np.int64(2**51)) >> np.int64(52)
     scale = from_bits(_ONE_BITS - (n << np.int64(52)))
@@ -195,7 +196,7 @@ def log_of_share(others: Any, own: Any) -> Any:
 
 @intrinsic
 def widened(_context: Any, x: Any) -> Any:
-    """The number that is stored: float16 as its bits in uint16, bfloat16 as its bits in int16, or x itself."""
+    """The number that is stored: float16 as its bits in uint16, bfloat16 in int16, or x itself."""
     number = types.float32 if isinstance(x, types.Integer) else x
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:

@@ -1,9 +1,10 @@
 """Labels that are distributions, or are smoothed: one example at a time, in float64.
 
-Every class has its amount a_j, the weighted share of the label that its -log q_j is charged with. A gradient is
-q_j (sum of the other a) - a_j (sum of the other q); at the largest of the amounts and of the logits, where the sum of
-the others is next to nothing, it is found by adding them, not by subtracting from the whole. The arguments are
-those of the kernels in `rows`; C-contiguous float64 in, losses and gradients out.
+Every class has its amount a_j, the weighted share of the label that its -log q_j is charged with. A
+gradient is q_j (sum of the other a) - a_j (sum of the other q); at the largest of the amounts and of
+the logits, where the sum of the others is next to nothing, it is found by adding them, not by
+subtracting from the whole. The arguments are those of the kernels in `rows`; C-contiguous float64 in,
+losses and gradients out.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def cross_entropies(
     losses: Any,
     gradient: Any,
 ) -> Any:
-    """Distributions p, or, where that has no rows, labels; a share `smoothing` of each is spread over all classes."""
+    """Distributions p, or labels where it has no rows, of which a share is spread over all classes."""
     bad = -1
     k = x.shape[1]
     kept, spread_evenly = 1.0 - smoothing, smoothing / k
@@ -152,7 +153,8 @@ def _squared_slopes(x: Any, p: Any, frame: Any, share: Any, centre: Any, scale: 
 def squared_errors(x: Any, p: Any, scale: Any, losses: Any, gradient: Any) -> Any:
     """With d = q - p the loss is the sum of d^2, and the slopes are 2 q (d - sum of q d).
 
-    At the largest logit, where q may be next to 1 and p too, d is what p leaves to the others less what q leaves.
+    At the largest logit, where q may be next to 1 and p too, d is what p leaves to the others less what
+    q leaves.
     """
     bad = -1
     k = x.shape[1]
