@@ -95,11 +95,11 @@ def _fill(
     *others: NDArray[Any],
     workers: int,
 ) -> None:
-    target, keep = problem.target, None
-    if problem.ignore_index is not None:
-        keep = target != problem.ignore_index
-        target = np.where(keep, target, 0)
-    threads.fill(out, formula, _floats(problem.logits), _floats(target), *others, keep=keep, workers=workers)
+    ignored = problem.target == problem.ignore_index if problem.ignore_index is not None else None
+    target = problem.target if ignored is None else np.where(ignored, 0, problem.target)
+    threads.fill(out, formula, _floats(problem.logits), _floats(target), *others, workers=workers)
+    if ignored is not None:
+        out[ignored] = 0
 
 
 def _nan_without_softmax(
