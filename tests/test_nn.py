@@ -622,3 +622,11 @@ def test_errors_of_the_squared_error():
         nn.softmax_squared_error(x, torch.full((4,), 3))
     with pytest.raises(ValueError, match="bad is not a valid value for reduction"):
         nn.softmax_squared_error(x, torch.zeros(4, dtype=torch.int64), reduction="bad")
+
+
+def test_without_pytorch():
+    code = "import sys; sys.modules['torch'] = None; import crossent.nn"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.endswith(
+        "MissingExtraError: crossent.nn needs PyTorch: pip install 'crossent[torch]'\n"
+    )

@@ -168,3 +168,27 @@ def test_labels_out_of_bounds_are_noticed_when_it_runs(compiled):
     fast = compiled(lambda x, t: nn.cross_entropy(x, t))
     with pytest.raises(IndexError, match=r"Target 3 is out of bounds\."):
         fast(logits(4, 3), torch.tensor([0, 1, 3, 1]))
+
+
+def test_who_watches_operators_sees_them():
+    """Plain tensors are spared the dispatcher, unless someone looks on."""
+    seen = []
+
+    class Watch(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, arguments=(), options=None):
+            seen.append(str(function))
+            return function(*arguments, **(options or {}))
+
+    x = logits(4, 3)
+    expected = nn.cross_entropy(x, LABELS)
+    with Watch():
+        got = nn.cross_entropy(x, LABELS)
+    assert "crossent.softmax_cross_entropy_and_grad.default" in seen
+    assert torch.equal(got, expected)
+    assert torch.equal(*(torch.autograd.grad(loss * 0.3, x)[0] for loss in (got, expected)))
+    with torch.inference_mode():
+        assert torch.equal(nn.cross_entropy(x, LABELS), expected)
+    with torch.device("meta"):
+        assert torch.equal(nn.cross_entropy(x, LABELS), expected)
+    shapes = nn.cross_entropy(x.detach().to("meta"), LABELS.to("meta"), reduction="none")
+    assert (shapes.device.type, shapes.shape) == ("meta", (4,))

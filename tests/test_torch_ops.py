@@ -12,7 +12,7 @@ import torch
 from torch.autograd import gradcheck, gradgradcheck
 
 import cases
-from crossent import errors, losses
+from crossent import errors, losses, torch_ops
 from crossent.kernels.threads import threads
 
 INF, NAN = float("inf"), float("nan")
@@ -526,3 +526,29 @@ def test_a_training_step_lowers_the_loss():
 def test_pytorch_is_loaded_only_where_a_tensor_is_passed():
     code = "import sys; from crossent import losses; losses.softmax([0.0]); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_loss_and_scaled_gradient_in_one_pass(dtype):
+    """What `out` gets is what comes back without it, in any layout, also over the logits themselves."""
+    x, labels = (torch.tensor(array) for array in cases.matrix(30, 7))
+    x, soft = x.to(dtype), torch.tensor(cases.distributions(30, 7))
+    scale = torch.linspace(-1.0, 2.0, 30, dtype=torch.float64)
+    hidden = labels.masked_fill(labels == 2, -1)  # ignored
+    assert (hidden == -1).any()
+    weights = np.linspace(0.0, 2.0, 7)
+    for target in (labels, hidden, soft):
+        for both in (
+            lambda x, t, **o: torch_ops.softmax_cross_entropy_and_grad(x, t, scale, weights, 0.1, **o),
+            lambda x, t, **o: torch_ops.softmax_squared_error_and_grad(x, t, scale, **o),
+        ):
+            loss, gradient = both(x, target)
+            exact = both(x.double(), target)[1]
+            assert torch.equal(gradient, exact.to(torch.float32).to(dtype) if dtype != exact.dtype else exact)
+            assert not gradient[target == -1].any() if target.ndim == 1 else gradient.any()
+            for out in (torch.empty_like(x), torch.empty(7, 30, dtype=dtype).T, x.clone()):
+                logits = out if torch.equal(out, x) else x
+                again, same = both(logits, target, out=out)
+                assert same is out
+                assert torch.equal(again, loss)
+                assert torch.equal(out, gradient)

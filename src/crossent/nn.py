@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
+from crossent.errors import DtypeError, MissingExtraError, ShapeError
+
+try:
+    import torch
+except ModuleNotFoundError:
+    raise MissingExtraError("crossent.nn needs PyTorch: pip install 'crossent[torch]'") from None
+
 from torch import Tensor
 from torch.nn import _reduction, functional
 
 from crossent import torch_ops
-from crossent.errors import DtypeError, ShapeError
 
 __all__ = ["CrossEntropyLoss", "SoftmaxSquaredErrorLoss", "cross_entropy", "softmax_squared_error"]
 

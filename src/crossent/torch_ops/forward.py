@@ -67,25 +67,22 @@ def computed(
     if scale is not None:
         factor = factor * scale.item() if scale.ndim == 0 else view(wide(scale)).reshape(n, depth)
     gradient = None if into is None else _with_depth(view(into))
-
-    dtype = wide_dtype(logits.dtype)
-    loss = torch.empty(loss_shape(logits, options), dtype=dtype)
-    total = np.float64(0)
-    matrices = [array for array in (given.logits, given.target, gradient) if array is not None]
-    for part in parts.cut(*(array for array in matrices if array.ndim == 3)):
-        if options.reduction == NONE:
-            losses = view(loss).reshape(n, depth)[part].reshape(-1)
-        else:
-            losses = np.empty(len(range(n)[part]) * depth, view(loss).dtype)
-        scales = factor[part].reshape(-1) if isinstance(factor, np.ndarray) else factor
-        _compute(name, given, part, scales, losses, gradient, options.nan_in_ignored)
-        if options.reduction != NONE:
-            with np.errstate(all="ignore"):
+    of_rows = np.float64 if logits.dtype == torch.float64 else np.float32
+    each, total = None, 0.0
+    if options.reduction == NONE:
+        each = np.empty((n, depth), of_rows)
+    matrices = (given.logits, given.target, gradient)
+    with np.errstate(all="ignore"):
+        for part in parts.cut(*(array for array in matrices if array is not None and array.ndim == 3)):
+            rows = len(range(n)[part]) * depth
+            losses = np.empty(rows, of_rows) if each is None else each[part].reshape(-1)
+            scales = factor[part].reshape(-1) if isinstance(factor, np.ndarray) else factor
+            _compute(name, given, part, scales, losses, gradient, options.nan_in_ignored)
+            if each is None:
                 total += losses.sum(dtype=np.float64)
-    if options.reduction != NONE:
-        with np.errstate(all="ignore"):
-            loss = torch.tensor(float(total / denominator), dtype=dtype)
-    return loss.to(logits.device)
+        value = np.asarray(total / np.float64(denominator)) if each is None else each
+    loss = torch.from_numpy(value.reshape(loss_shape(logits, options)))
+    return loss.to(logits.device, wide_dtype(logits.dtype))
 
 
 def loss_shape(logits: Tensor, options: Options) -> tuple[int, ...]:
@@ -140,9 +137,8 @@ def _with_depth(array: NDArray[Any]) -> NDArray[Any]:
 
 def _some_ignored(labels: NDArray[np.int64], classes: int, ignore_index: int) -> bool:
     """Whether any label says to; refuses those that would be read out of bounds, in PyTorch's words."""
-    outside = labels.view(np.uint64) >= classes  # negative labels are huge
-    if outside.any():
-        wrong = labels[outside]
+    if labels.view(np.uint64).max(initial=0) >= classes:  # negative labels are huge
+        wrong = labels[labels.view(np.uint64) >= classes]
         wrong = wrong[wrong != ignore_index]
         if len(wrong):
             raise IndexError(f"Target {wrong[0]} is out of bounds.")

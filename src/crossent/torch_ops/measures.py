@@ -85,7 +85,7 @@ def _filled(
     formula: Callable[..., NDArray[np.float64]], *rows: Tensor, dtype: torch.dtype, shape: torch.Size
 ) -> Tensor:
     """The formula on the NumPy views of the tensors, on the device of the last."""
-    out = torch.empty(shape, dtype=dtype)
+    out = torch.empty(shape, dtype=dtype, device="cpu")
     views = [view(tensor) for tensor in rows]
     arithmetic.filled(formula, view(out), *views, workers=_workers())
     return out.to(rows[-1].device)
