@@ -263,6 +263,52 @@ def test_nothing_is_cut_off(opened, name, width):
     assert min(size for size in sizes if size == size) >= 7.5
 
 
+@pytest.mark.parametrize("name", ["worked_example", "two", "hostile", "three_models", "photographs", "large"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_stands_on_something_else(opened, name, width):
+    _, page = opened(name, width=width)
+    met = page.evaluate(
+        """() => [...document.querySelectorAll('figure > svg')].flatMap(svg => {
+            const texts = [...svg.querySelectorAll('text')].filter(one => one.textContent && !one.getScreenCTM().b)
+                .map(one => [one.textContent, one.getBoundingClientRect()]);
+            return texts.flatMap(([text, a], place) => texts.slice(place + 1)
+                .filter(([, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+                    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 5)
+                .map(([other]) => svg.querySelector('title').textContent + ': ' + text + ' on ' + other))})"""
+    )
+    assert met == []
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll('.example td.number')]
+            .filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)"""
+    )
+    assert wide == []
+
+
+@pytest.mark.parametrize("name", ["two", "three_models", "large"])
+def test_tables_that_are_open_fit_the_page(opened, name):
+    _, page = opened(name)
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll('section > .scroll')]
+            .filter(one => one.scrollWidth > one.clientWidth).map(one => one.getAttribute('aria-label'))"""
+    )
+    assert wide == []
+
+
+@pytest.mark.parametrize("name", ["two", "large"])
+def test_print_has_every_table_and_cuts_none_off(opened, name):
+    _, page = opened(name, width=680, media="print")  # A4 within margins of 15 mm
+    shown = page.evaluate(
+        "[...document.querySelectorAll('details table')].map(one => one.checkVisibility() && one.offsetHeight > 0)"
+    )
+    assert shown
+    assert all(shown)
+    beyond = page.evaluate(
+        """() => [...document.querySelectorAll('table, svg, p')]
+            .filter(one => one.getBoundingClientRect().right > 681).map(one => one.textContent.slice(0, 60))"""
+    )
+    assert beyond == []
+
+
 def test_the_keyboard_reaches_everything(opened):
     _, page = opened("two", width=360)
     page.keyboard.press("Tab")

@@ -26,55 +26,10 @@ from golden_cases import CASES as GOLDEN
 from golden_cases import worked_example
 from report_cases import HOSTILE, hostile, ids_worst_first, photographs, two
 
-ALLOWED = set(
-    [
-        "html",
-        "head",
-        "meta",
-        "title",
-        "style",
-        "body",
-        "a",
-        "header",
-        "main",
-        "section",
-        "p",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "ul",
-        "li",
-        "div",
-        "table",
-        "caption",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "data",
-        "bdi",
-        "figure",
-        "figcaption",
-        "details",
-        "summary",
-        "footer",
-        "article",
-        "strong",
-        "span",
-        "img",
-        "svg",
-        "g",
-        "path",
-        "line",
-        "text",
-        "rect",
-        "circle",
-        "desc",
-        "defs",
-        "clippath",
-    ]
+ALLOWED = (
+    "html head meta title style body a header main section p h1 h2 h3 h4 ul li div table caption colgroup col "
+    "thead tbody tr th td data bdi figure figcaption details summary footer article strong span img "
+    "svg g path line text rect circle desc defs clippath"
 )
 
 
@@ -125,7 +80,7 @@ def opened(attributes):
 @pytest.mark.parametrize("name", GOLDEN)
 def test_every_kind_of_comparison_has_its_page(name):
     comparison, page = golden_page(name)
-    assert {tag for tag, _ in page.tags} <= ALLOWED
+    assert {tag for tag, _ in page.tags} <= set(ALLOWED.split())
     assert " ".join(comparison.verdict.split()) in page.text
     assert str(comparison.signature) in page.text
     for warning in comparison.warnings:
@@ -147,7 +102,7 @@ def test_no_id_comes_twice_and_every_reference_leads_somewhere(name):
 def test_nothing_runs_and_nothing_is_fetched(make):
     page = make().to_html()
     for tag, attributes in Page(page).tags:
-        assert tag in ALLOWED
+        assert tag in ALLOWED.split()
         assert not [name for name in attributes if name.startswith("on")]
         for name in ("src", "href", "xlink:href", "srcset", "action"):
             value = attributes.get(name) or ""

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from crossent.comparison import Comparison
 from crossent.report.cells import header
 from crossent.report.charts.svg import MODELS, Drawer
 from crossent.report.page import sections
 from crossent.report.page.models import measure_table
-from crossent.wording import count, listing, shortened, visible
+from crossent.wording import NAMES, count, listing, shortened, visible
 
 _NAMED = 3
 
@@ -56,7 +56,7 @@ def _title(comparison: Comparison) -> str:
 
 
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("crossent.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -64,6 +64,14 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=_seen,
     )
+    environment.filters["whole"] = _whole
+    return environment
+
+
+def _whole(text: str) -> Markup:
+    """A sentence in which no measure's name is parted at its hyphen."""
+    name = NAMES["cross_entropy"]
+    return Markup(escape(visible(text)).replace(name, Markup('<span class="whole">{}</span>').format(name)))
 
 
 def _seen(value: Any) -> Any:

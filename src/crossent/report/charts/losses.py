@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossent.counts import MORE_WRONG
-from crossent.report.charts.svg import FAINT, INK, MUTED, Drawer, Legible, colour, rows, shape
+from crossent.report.charts.svg import FAINT, INK, MUTED, PAPER, Drawer, Legible, colour, rows, shape
 
 Floats = NDArray[np.float64]
 
@@ -128,7 +128,7 @@ def _band(across: Any, up: Any, low: float, high: float) -> Any:
 
 
 def _density(x: Floats, y: Floats, low: float, high: float, scale: Any) -> Any:
-    """Squares the darker the more examples they hold, on a logarithmic scale."""
+    """Squares the stronger the more examples they hold, on a logarithmic scale."""
     edges = np.geomspace(low, high, _BINS + 1)
     places = [np.clip(np.searchsorted(edges, values, side="right") - 1, 0, _BINS - 1) for values in (x, y)]
     counts = np.bincount(places[0] * _BINS + places[1], minlength=_BINS * _BINS)
@@ -148,7 +148,7 @@ def _density(x: Floats, y: Floats, low: float, high: float, scale: Any) -> Any:
     return (
         alt.Chart(rows(data))
         .transform_calculate(depth=f"log(datum.n + 1) / LN10 / {most:.6g}")
-        .mark_rect(color=INK, strokeWidth=0)
+        .mark_rect(color=INK, stroke=PAPER, strokeWidth=0.5)  # or seams show in print
         .encode(
             x=alt.X("x:Q", scale=scale),
             x2="x2:Q",
