@@ -18,6 +18,8 @@ from report_cases import DATA, HOSTILE, cifar, hostile, large, photographs, two
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-quic", "--disable-background-networking"]
+ARGUMENTS += ["--disable-dev-shm-usage"]  # small in containers, where the pages of many models would crash
+PATIENCE = 180_000  # milliseconds: on a busy machine the largest page takes its time
 SHOTS = Path(__file__).parents[1] / "build" / "screenshots"
 MINUS = "−"
 
@@ -66,6 +68,7 @@ def opened(browser, folder):
             viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
         )
         contexts.append(context)
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
         page.on("console", lambda message: seen.append(("console", message.text)))
         page.on("pageerror", lambda error: seen.append(("error", str(error))))

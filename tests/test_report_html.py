@@ -46,11 +46,13 @@ class Page(HTMLParser):
     def __init__(self, page):
         super().__init__()
         self.tags, self.texts, self.open = [], [], []
+        self.within_a_line = False  # a span parts no words
         self.feed(page)
 
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
         self.open.append(tag)
+        self.within_a_line = tag == "span"
 
     def handle_startendtag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
@@ -58,9 +60,14 @@ class Page(HTMLParser):
     def handle_endtag(self, tag):
         while self.open and self.open.pop() != tag:
             pass
+        self.within_a_line = tag == "span"
 
     def handle_data(self, data):
-        if "style" not in self.open:
+        if "style" in self.open:
+            return
+        if self.within_a_line:
+            self.texts[-1] += data
+        else:
             self.texts.append(data)
 
     @property
