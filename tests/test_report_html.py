@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import resource
 import struct
 import subprocess
 import sys
@@ -195,13 +196,14 @@ def test_the_page_is_written_whole(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
-def command(*arguments, cwd):
+def command(*arguments, cwd, **more):
     done = subprocess.run(
         [sys.executable, "-m", "crossent", "compare", *map(str, arguments)],
         cwd=cwd,
         capture_output=True,
         text=True,
         check=False,
+        **more,
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -234,13 +236,43 @@ def test_the_command_writes_it_beside_the_table(worked):
         (["--report", "folder"], 1, "crossent: folder: Is a directory\n"),
         (["--images", "folder"], 2, "crossent: --images is for the report: add --report FILE\n"),
         (["--report", "r.html", "--images", "nowhere"], 1, "crossent: nowhere: no such folder\n"),
+        (["--report", "NN1.csv"], 1, "crossent: NN1.csv: it is one of the sources; name another file\n"),
+        (["--report", "l.csv"], 1, "crossent: l.csv: it is one of the sources; name another file\n"),
+        (["--report", "x" * 300], 1, f"crossent: {'x' * 300}: File name too long\n"),
     ],
 )
 def test_what_cannot_be_written_is_one_sentence_and_leaves_nothing(worked, arguments, code, sentence):
     (worked / "folder").mkdir()
-    before = sorted(worked.rglob("*"))
-    assert command("NN1.csv", "NN2.csv", *arguments, cwd=worked) == (code, "", sentence)
-    assert sorted(worked.rglob("*")) == before
+    (worked / "l.csv").symlink_to("NN2.csv")
+    before = contents(worked)
+    assert command("NN1.csv", "second=NN2.csv", *arguments, cwd=worked) == (code, "", sentence)
+    assert contents(worked) == before
+
+
+def test_a_disk_that_is_full_half_way_leaves_the_old_page(worked):
+    (worked / "report.html").write_text("old")
+    before = contents(worked)
+
+    def fill():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    done = command("NN1.csv", "NN2.csv", "--report", "report.html", cwd=worked, preexec_fn=fill)
+    assert done == (1, "", "crossent: report.html: File too large\n")
+    assert contents(worked) == before
+
+
+def contents(folder):
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def test_a_pipe_or_a_device_is_written_to_and_stays_what_it_is(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+    page = worked_example().to_html(pipe)
+    assert reader.communicate()[0] == page.encode()
+    assert pipe.is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 
 
 def test_a_page_that_fails_half_way_leaves_the_old_one(tmp_path):
