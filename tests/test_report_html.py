@@ -5,7 +5,6 @@ import io
 import json
 import os
 import re
-import resource
 import struct
 import subprocess
 import sys
@@ -47,6 +46,7 @@ class Page(HTMLParser):
     def __init__(self, page):
         super().__init__()
         self.tags, self.texts, self.open = [], [], []
+        self.drawn = []  # the words within charts
         self.within_a_line = False  # a span parts no words
         self.feed(page)
 
@@ -66,6 +66,8 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if "style" in self.open:
             return
+        if self.open and self.open[-1] == "text":
+            self.drawn.append(data)
         if self.within_a_line:
             self.texts[-1] += data
         else:
@@ -252,6 +254,7 @@ def test_what_cannot_be_written_is_one_sentence_and_leaves_nothing(worked, argum
 def test_a_disk_that_is_full_half_way_leaves_the_old_page(worked):
     (worked / "report.html").write_text("old")
     before = contents(worked)
+    resource = pytest.importorskip("resource")
 
     def fill():
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
@@ -265,6 +268,7 @@ def contents(folder):
     return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
 def test_a_pipe_or_a_device_is_written_to_and_stays_what_it_is(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -478,6 +482,17 @@ def test_every_mode_of_an_image_is_shown(mode):
     Image.new(mode, (100, 80)).save(file, "TIFF" if mode in ("CMYK", "F") else "PNG")
     shown = images_of(with_images([file.getvalue(), dot("lime"), dot("blue")]).to_html())
     assert len(shown) == 3
+
+
+def test_of_more_than_two_models_the_chart_by_class_says_its_numbers():
+    comparison, page = golden_page("three_models")
+    classes = [one for one in comparison.slices if one.of == "class"]
+    assert len(classes) == 3
+    for measure in ("cross_entropy", "classification_error"):
+        for one in classes:
+            for losses in one.models:
+                assert f"{getattr(losses, measure).value:.2f}" in page.drawn
+    assert set(comparison.models) <= set(page.drawn)
 
 
 def test_the_gallery_shows_label_probabilities_and_losses():
