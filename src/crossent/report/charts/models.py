@@ -10,6 +10,7 @@ import altair as alt
 
 from crossent.comparison import Comparison
 from crossent.counts import PARTS
+from crossent.report.cells import BASELINE
 from crossent.report.charts.svg import (
     FAINT,
     GRID,
@@ -66,7 +67,7 @@ def measure_chart(comparison: Comparison, measure: Measure, drawer: Drawer, plac
     base = alt.Chart(rows(known))
     layers: list[Any] = []
     if near:
-        rule = alt.Chart(rows([{"value": floor, "said": "always the same"}]))
+        rule = alt.Chart(rows([{"value": floor, "said": BASELINE}]))
         layers.append(rule.mark_rule(color=FAINT, strokeDash=[3, 3]).encode(x="value:Q"))
         right = floor > (domain[0] + domain[1]) / 2
         layers.append(
@@ -87,7 +88,7 @@ def measure_chart(comparison: Comparison, measure: Measure, drawer: Drawer, plac
         )
     chart = alt.layer(*layers).properties(width=WIDTH - 60, height=_ROW * len(names) + 6)
     said = [f"{one['model']} {one['shown']}" for one in data]
-    outside = "" if near else f"; always the same, {number(floor, places)}, lies outside"
+    outside = "" if near else f"; {BASELINE}, {number(floor, places)}, lies outside"
     return drawer.svg(chart, NAMES[measure], f"{', '.join(said)}{outside}.")
 
 
