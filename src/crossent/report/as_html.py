@@ -5,6 +5,7 @@ What the page says comes from the rooms that say it for every format; here it is
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from crossent.report.page.models import measure_table
 from crossent.wording import NAMES, count, listing, shortened, visible
 
 _NAMED = 3
+_UNPARTED = re.compile(rf"{NAMES['cross_entropy']}|\bp (?:&lt; )?\d\.\d+")
 
 
 def as_html(comparison: Comparison, *, images: Path | None = None) -> str:
@@ -69,9 +71,8 @@ def _environment() -> jinja2.Environment:
 
 
 def _whole(text: str) -> Markup:
-    """A sentence in which no measure's name is parted at its hyphen."""
-    name = NAMES["cross_entropy"]
-    return Markup(escape(visible(text)).replace(name, Markup('<span class="whole">{}</span>').format(name)))
+    """A sentence in which neither a measure's name nor a p-value is parted at the end of a line."""
+    return Markup(_UNPARTED.sub(r'<span class="whole">\g<0></span>', str(escape(visible(text)))))
 
 
 def _seen(value: Any) -> Any:
