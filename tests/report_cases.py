@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from crossent import CompareOptions, compare
-from golden_cases import examples, weyl, worked_example
+from golden_cases import examples, weyl
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 HOSTILE = (
@@ -102,6 +102,3 @@ def ids_worst_first(comparison):
     """The ids of the gallery, in its order."""
     pair = comparison.pairs[0]
     return [example.id for example in (*pair.b_worse[:10], *pair.a_worse[:10])]
-
-
-CASES = {"worked_example": worked_example, "cifar": cifar, "large": large}

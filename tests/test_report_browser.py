@@ -18,6 +18,8 @@ from report_cases import DATA, HOSTILE, cifar, hostile, large, photographs, two
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-quic", "--disable-background-networking"]
+ARGUMENTS += ["--disable-dev-shm-usage"]  # small in containers, where the pages of many models would crash
+PATIENCE = 180_000  # milliseconds: on a busy machine the largest page takes its time
 SHOTS = Path(__file__).parents[1] / "build" / "screenshots"
 MINUS = "−"
 
@@ -66,6 +68,7 @@ def opened(browser, folder):
             viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
         )
         contexts.append(context)
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
         page.on("console", lambda message: seen.append(("console", message.text)))
         page.on("pageerror", lambda error: seen.append(("error", str(error))))
@@ -216,6 +219,9 @@ def test_nobody_is_shut_out(opened, name, dark):
     _, page = opened(name, dark=dark)
     if name != "large":  # whose tables are those of the others, only longer
         page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    page.add_style_tag(
+        content=".scroll { background: none !important }"
+    )  # whose shades hide contrasts from axe
     found = Axe().run(page).response["violations"]
     serious = [
         f"{one['id']}: {one['nodes'][0]['html'][:200]}"
@@ -261,6 +267,52 @@ def test_nothing_is_cut_off(opened, name, width):
             parseFloat(getComputedStyle(one).fontSize) * one.getScreenCTM().a / (one.getScreenCTM().b ? NaN : 1))"""
     )
     assert min(size for size in sizes if size == size) >= 7.5
+
+
+@pytest.mark.parametrize("name", ["worked_example", "two", "hostile", "three_models", "photographs", "large"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_stands_on_something_else(opened, name, width):
+    _, page = opened(name, width=width)
+    met = page.evaluate(
+        """() => [...document.querySelectorAll('figure > svg')].flatMap(svg => {
+            const texts = [...svg.querySelectorAll('text')].filter(one => one.textContent && !one.getScreenCTM().b)
+                .map(one => [one.textContent, one.getBoundingClientRect()]);
+            return texts.flatMap(([text, a], place) => texts.slice(place + 1)
+                .filter(([, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+                    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 5)
+                .map(([other]) => svg.querySelector('title').textContent + ': ' + text + ' on ' + other))})"""
+    )
+    assert met == []
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll('.example td.number')]
+            .filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)"""
+    )
+    assert wide == []
+
+
+@pytest.mark.parametrize("name", ["two", "three_models", "large"])
+def test_tables_that_are_open_fit_the_page(opened, name):
+    _, page = opened(name)
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll('section > .scroll')]
+            .filter(one => one.scrollWidth > one.clientWidth).map(one => one.getAttribute('aria-label'))"""
+    )
+    assert wide == []
+
+
+@pytest.mark.parametrize("name", ["two", "large"])
+def test_print_has_every_table_and_cuts_none_off(opened, name):
+    _, page = opened(name, width=680, media="print")  # A4 within margins of 15 mm
+    shown = page.evaluate(
+        "[...document.querySelectorAll('details table')].map(one => one.checkVisibility() && one.offsetHeight > 0)"
+    )
+    assert shown
+    assert all(shown)
+    beyond = page.evaluate(
+        """() => [...document.querySelectorAll('table, svg, p')]
+            .filter(one => one.getBoundingClientRect().right > 681).map(one => one.textContent.slice(0, 60))"""
+    )
+    assert beyond == []
 
 
 def test_the_keyboard_reaches_everything(opened):

@@ -26,55 +26,10 @@ from golden_cases import CASES as GOLDEN
 from golden_cases import worked_example
 from report_cases import HOSTILE, hostile, ids_worst_first, photographs, two
 
-ALLOWED = set(
-    [
-        "html",
-        "head",
-        "meta",
-        "title",
-        "style",
-        "body",
-        "a",
-        "header",
-        "main",
-        "section",
-        "p",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "ul",
-        "li",
-        "div",
-        "table",
-        "caption",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "data",
-        "bdi",
-        "figure",
-        "figcaption",
-        "details",
-        "summary",
-        "footer",
-        "article",
-        "strong",
-        "span",
-        "img",
-        "svg",
-        "g",
-        "path",
-        "line",
-        "text",
-        "rect",
-        "circle",
-        "desc",
-        "defs",
-        "clippath",
-    ]
+ALLOWED = (
+    "html head meta title style body a header main section p h1 h2 h3 h4 ul li div table caption colgroup col "
+    "thead tbody tr th td data bdi figure figcaption details summary footer article strong span img "
+    "svg g path line text rect circle desc defs clippath"
 )
 
 
@@ -91,11 +46,14 @@ class Page(HTMLParser):
     def __init__(self, page):
         super().__init__()
         self.tags, self.texts, self.open = [], [], []
+        self.drawn = []  # the words within charts
+        self.within_a_line = False  # a span parts no words
         self.feed(page)
 
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
         self.open.append(tag)
+        self.within_a_line = tag == "span"
 
     def handle_startendtag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
@@ -103,9 +61,16 @@ class Page(HTMLParser):
     def handle_endtag(self, tag):
         while self.open and self.open.pop() != tag:
             pass
+        self.within_a_line = tag == "span"
 
     def handle_data(self, data):
-        if "style" not in self.open:
+        if "style" in self.open:
+            return
+        if self.open and self.open[-1] == "text":
+            self.drawn.append(data)
+        if self.within_a_line:
+            self.texts[-1] += data
+        else:
             self.texts.append(data)
 
     @property
@@ -125,7 +90,7 @@ def opened(attributes):
 @pytest.mark.parametrize("name", GOLDEN)
 def test_every_kind_of_comparison_has_its_page(name):
     comparison, page = golden_page(name)
-    assert {tag for tag, _ in page.tags} <= ALLOWED
+    assert {tag for tag, _ in page.tags} <= set(ALLOWED.split())
     assert " ".join(comparison.verdict.split()) in page.text
     assert str(comparison.signature) in page.text
     for warning in comparison.warnings:
@@ -147,7 +112,7 @@ def test_no_id_comes_twice_and_every_reference_leads_somewhere(name):
 def test_nothing_runs_and_nothing_is_fetched(make):
     page = make().to_html()
     for tag, attributes in Page(page).tags:
-        assert tag in ALLOWED
+        assert tag in ALLOWED.split()
         assert not [name for name in attributes if name.startswith("on")]
         for name in ("src", "href", "xlink:href", "srcset", "action"):
             value = attributes.get(name) or ""
@@ -233,13 +198,14 @@ def test_the_page_is_written_whole(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
-def command(*arguments, cwd):
+def command(*arguments, cwd, **more):
     done = subprocess.run(
         [sys.executable, "-m", "crossent", "compare", *map(str, arguments)],
         cwd=cwd,
         capture_output=True,
         text=True,
         check=False,
+        **more,
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -272,13 +238,45 @@ def test_the_command_writes_it_beside_the_table(worked):
         (["--report", "folder"], 1, "crossent: folder: Is a directory\n"),
         (["--images", "folder"], 2, "crossent: --images is for the report: add --report FILE\n"),
         (["--report", "r.html", "--images", "nowhere"], 1, "crossent: nowhere: no such folder\n"),
+        (["--report", "NN1.csv"], 1, "crossent: NN1.csv: it is one of the sources; name another file\n"),
+        (["--report", "l.csv"], 1, "crossent: l.csv: it is one of the sources; name another file\n"),
+        (["--report", "x" * 300], 1, f"crossent: {'x' * 300}: File name too long\n"),
     ],
 )
 def test_what_cannot_be_written_is_one_sentence_and_leaves_nothing(worked, arguments, code, sentence):
     (worked / "folder").mkdir()
-    before = sorted(worked.rglob("*"))
-    assert command("NN1.csv", "NN2.csv", *arguments, cwd=worked) == (code, "", sentence)
-    assert sorted(worked.rglob("*")) == before
+    (worked / "l.csv").symlink_to("NN2.csv")
+    before = contents(worked)
+    assert command("NN1.csv", "second=NN2.csv", *arguments, cwd=worked) == (code, "", sentence)
+    assert contents(worked) == before
+
+
+def test_a_disk_that_is_full_half_way_leaves_the_old_page(worked):
+    (worked / "report.html").write_text("old")
+    before = contents(worked)
+    resource = pytest.importorskip("resource")
+
+    def fill():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    done = command("NN1.csv", "NN2.csv", "--report", "report.html", cwd=worked, preexec_fn=fill)
+    assert done == (1, "", "crossent: report.html: File too large\n")
+    assert contents(worked) == before
+
+
+def contents(folder):
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_or_a_device_is_written_to_and_stays_what_it_is(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+    page = worked_example().to_html(pipe)
+    assert reader.communicate()[0] == page.encode()
+    assert pipe.is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 
 
 def test_a_page_that_fails_half_way_leaves_the_old_one(tmp_path):
@@ -484,6 +482,17 @@ def test_every_mode_of_an_image_is_shown(mode):
     Image.new(mode, (100, 80)).save(file, "TIFF" if mode in ("CMYK", "F") else "PNG")
     shown = images_of(with_images([file.getvalue(), dot("lime"), dot("blue")]).to_html())
     assert len(shown) == 3
+
+
+def test_of_more_than_two_models_the_chart_by_class_says_its_numbers():
+    comparison, page = golden_page("three_models")
+    classes = [one for one in comparison.slices if one.of == "class"]
+    assert len(classes) == 3
+    for measure in ("cross_entropy", "classification_error"):
+        for one in classes:
+            for losses in one.models:
+                assert f"{getattr(losses, measure).value:.2f}" in page.drawn
+    assert set(comparison.models) <= set(page.drawn)
 
 
 def test_the_gallery_shows_label_probabilities_and_losses():

@@ -63,6 +63,12 @@ def _size(text: str) -> int:
     return int(float(found[1]) * 1000 ** " KMGT".index(found[2] or " "))
 
 
+def _files(sources: list[str], labels: str | None) -> list[Path]:
+    """The files that are read, as far as they are named: ``name=path``, or the path alone."""
+    given = [*sources, *([] if labels is None else [labels])]
+    return [Path(text) for source in given for text in (source, source.partition("=")[2]) if text]
+
+
 @app.command()
 def compare(
     sources: Annotated[
@@ -161,7 +167,7 @@ def compare(
             raise OptionError("--images is for the report: add --report FILE")
         for place in (json, report):
             if place is not None:
-                check_place(place)  # before the work is done
+                check_place(place, _files(sources, labels))  # before the work is done
         if images is not None:
             check_folder(images)
         from crossent.comparison import compare_predictions, opened

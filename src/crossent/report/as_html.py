@@ -5,21 +5,23 @@ What the page says comes from the rooms that say it for every format; here it is
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from crossent.comparison import Comparison
 from crossent.report.cells import header
 from crossent.report.charts.svg import MODELS, Drawer
 from crossent.report.page import sections
 from crossent.report.page.models import measure_table
-from crossent.wording import count, listing, shortened, visible
+from crossent.wording import NAMES, count, listing, shortened, visible
 
 _NAMED = 3
+_UNPARTED = re.compile(rf"{NAMES['cross_entropy']}|\bp (?:&lt; )?\d\.\d+")
 
 
 def as_html(comparison: Comparison, *, images: Path | None = None) -> str:
@@ -56,7 +58,7 @@ def _title(comparison: Comparison) -> str:
 
 
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("crossent.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -64,6 +66,13 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=_seen,
     )
+    environment.filters["whole"] = _whole
+    return environment
+
+
+def _whole(text: str) -> Markup:
+    """A sentence in which neither a measure's name nor a p-value is parted at the end of a line."""
+    return Markup(_UNPARTED.sub(r'<span class="whole">\g<0></span>', str(escape(visible(text)))))
 
 
 def _seen(value: Any) -> Any:

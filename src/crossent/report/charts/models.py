@@ -10,6 +10,7 @@ import altair as alt
 
 from crossent.comparison import Comparison
 from crossent.counts import PARTS
+from crossent.report.cells import BASELINE
 from crossent.report.charts.svg import (
     FAINT,
     GRID,
@@ -19,14 +20,15 @@ from crossent.report.charts.svg import (
     Drawer,
     Legible,
     by_model,
-    colour,
+    name_axis,
     rows,
-    shape,
 )
 from crossent.results import Pair
 from crossent.wording import NAMES, Measure, number, signed
 
 _ROW = 26
+_PARTS_WIDTH = WIDTH - 90
+_DIGIT = 9  # of a number beside a bar, with what parts them
 _FAR = 0.5  # ranges of the models by which the baseline may lie outside before it is only told
 _PART_LABELS = ("both right", "only {a} wrong", "only {b} wrong", "both wrong")
 
@@ -60,14 +62,12 @@ def measure_chart(comparison: Comparison, measure: Measure, drawer: Drawer, plac
         if value is not None
     ]
     domain, near = _domain(ends, floor)
-    y = alt.Y(
-        "model:N", sort=None, title=None, scale=alt.Scale(domain=list(names)), axis=alt.Axis(ticks=False)
-    )
+    y = alt.Y("model:N", sort=None, title=None, scale=alt.Scale(domain=list(names)), axis=name_axis(names))
     x = alt.X("value:Q", title=None, scale=alt.Scale(domain=domain, nice=False, zero=False))
     base = alt.Chart(rows(known))
     layers: list[Any] = []
     if near:
-        rule = alt.Chart(rows([{"value": floor, "said": "always the same"}]))
+        rule = alt.Chart(rows([{"value": floor, "said": BASELINE}]))
         layers.append(rule.mark_rule(color=FAINT, strokeDash=[3, 3]).encode(x="value:Q"))
         right = floor > (domain[0] + domain[1]) / 2
         layers.append(
@@ -80,7 +80,7 @@ def measure_chart(comparison: Comparison, measure: Measure, drawer: Drawer, plac
                 y=0,
             ).encode(x="value:Q", text="said:N")
         )
-    layers += _dots(base, x, y, list(names))
+    layers += _dots(base, x, y, names, range(len(names)))
     endless = [one | {"value": domain[1], "said": "inf"} for one in data if one not in known]
     if endless:
         layers.append(
@@ -88,7 +88,7 @@ def measure_chart(comparison: Comparison, measure: Measure, drawer: Drawer, plac
         )
     chart = alt.layer(*layers).properties(width=WIDTH - 60, height=_ROW * len(names) + 6)
     said = [f"{one['model']} {one['shown']}" for one in data]
-    outside = "" if near else f"; always the same, {number(floor, places)}, lies outside"
+    outside = "" if near else f"; {BASELINE}, {number(floor, places)}, lies outside"
     return drawer.svg(chart, NAMES[measure], f"{', '.join(said)}{outside}.")
 
 
@@ -102,13 +102,13 @@ def _domain(ends: Sequence[float], floor: float) -> tuple[list[float], bool]:
     return [max(0.0, low - 0.06 * span), high + 0.06 * span], near
 
 
-def _dots(base: Any, x: Any, y: Any, names: Sequence[str], field: str = "model") -> list[Any]:
+def _dots(base: Any, x: Any, y: Any, names: Sequence[str], places: Sequence[int]) -> list[Any]:
     """Whiskers where there are intervals, and a mark in colour and shape."""
-    told = by_model(names, "colour", field)
+    told = by_model(names, places, "color")
     bounded = base.transform_filter("isValid(datum.low) && isValid(datum.high)")
     whiskers = bounded.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=told)
     points = base.mark_point(filled=True, size=90, opacity=1).encode(
-        x=x, y=y, color=told, shape=by_model(names, "shape", field)
+        x=x, y=y, color=told, shape=by_model(names, places, "shape")
     )
     return [whiskers, points]
 
@@ -125,27 +125,15 @@ def difference_chart(comparison: Comparison, measure: Measure, drawer: Drawer) -
             data.append({"model": name, "value": found.difference, "low": found.low, "high": found.high})
     ends = [abs(_float(v)) for one in data for v in (one["value"], one["low"], one["high"]) if v is not None]
     reach = max(ends, default=0.0) * 1.08 or 1.0
-    marks = [order.index(pair.b) for pair in pairs]
     title = f"{names[0]} − {_first(comparison)}" if len(pairs) == 1 else f"minus {_first(comparison)}"
-    y = alt.Y(
-        "model:N", sort=None, title=None, scale=alt.Scale(domain=list(names)), axis=alt.Axis(ticks=False)
-    )
-    if len(pairs) == 1:
-        y = alt.Y("model:N", title=None, axis=None)
+    shown = name_axis(names) if len(pairs) > 1 else None
+    y = alt.Y("model:N", sort=None, title=None, scale=alt.Scale(domain=list(names)), axis=shown)
     x = alt.X("value:Q", title=title, scale=alt.Scale(domain=[-reach, reach], nice=False))
-    told = alt.Color(
-        "model:N", scale=alt.Scale(domain=list(names), range=[colour(mark) for mark in marks]), legend=None
-    )
-    formed = alt.Shape(
-        "model:N", scale=alt.Scale(domain=list(names), range=[shape(mark) for mark in marks]), legend=None
-    )
     base = alt.Chart(rows(data))
     zero = alt.Chart(rows([{"value": 0}])).mark_rule(color=MUTED).encode(x="value:Q")
-    bounded = base.transform_filter("isValid(datum.low) && isValid(datum.high)")
-    whiskers = bounded.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", y=y, color=told)
-    points = base.mark_point(filled=True, size=90, opacity=1).encode(x=x, y=y, color=told, shape=formed)
-    wide = WIDTH - 60 if len(pairs) > 1 else WIDTH
-    chart = alt.layer(zero, whiskers, points).properties(width=wide, height=_ROW * len(names) + 6)
+    layers = _dots(base, x, y, names, [order.index(pair.b) for pair in pairs])
+    wide = WIDTH - 60 if len(pairs) > 1 else WIDTH - 20
+    chart = alt.layer(zero, *layers).properties(width=wide, height=_ROW * len(names) + 6)
     said = [f"{one['model']} {signed(_float(one['value']), 4)}" for one in data]
     return drawer.svg(
         chart, title, f"Differences in {NAMES[measure]}: {', '.join(said) or 'none is finite'}."
@@ -171,11 +159,12 @@ def parts_chart(
     ]
     for one in data:
         one["said"] = signed(_float(one["value"]), places)
+        one["end"] = max(0.0, _float(one["value"]))
     values = [_float(one["value"]) for one in data]
     low, high = min(0.0, *values), max(0.0, *values)
-    room = 0.42 * ((high - low) or 1.0)  # for the numbers beside the bars
-    domain = [low - room * (low < 0), high + room * (high > 0)]
-    y = alt.Y("part:N", sort=None, title=None, axis=alt.Axis(ticks=False))
+    room = max(len(one["said"]) for one in data) * _DIGIT / _PARTS_WIDTH  # for the numbers, right of the bars
+    domain = [low, high + ((high - low) or 1.0) * room / (1 - room)]
+    y = alt.Y("part:N", sort=None, title=None, axis=name_axis(labels))
     x = alt.X(
         "value:Q",
         title="nats",
@@ -184,17 +173,8 @@ def parts_chart(
     )
     base = alt.Chart(rows(data))
     bars = base.mark_bar(color=MUTED, height=14).encode(x=x, y=y)
-    after = (
-        base.transform_filter("datum.value >= 0")
-        .mark_text(align="left", dx=4, color=INK)
-        .encode(x=x, y=y, text="said:N")
-    )
-    before = (
-        base.transform_filter("datum.value < 0")
-        .mark_text(align="right", dx=-4, color=INK)
-        .encode(x=x, y=y, text="said:N")
-    )
+    told = base.mark_text(align="left", dx=4, color=INK).encode(x="end:Q", y=y, text="said:N")
     zero = alt.Chart(rows([{"value": 0}])).mark_rule(color=GRID).encode(x="value:Q")
-    chart = alt.layer(zero, bars, after, before).properties(width=WIDTH - 90, height=_ROW * 4)
+    chart = alt.layer(zero, bars, told).properties(width=_PARTS_WIDTH, height=_ROW * 4)
     said = ", ".join(f"{one['part']} {one['said']}" for one in data)
     return drawer.svg(chart, title, f"{said}.")

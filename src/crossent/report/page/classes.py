@@ -32,6 +32,7 @@ def by_class(comparison: Comparison, drawer: Drawer) -> Section | None:
         "By class",
         (f"The examples of each true class apart; grey where there are fewer than {FEWEST}.",),
         figures=tuple(_figure(slices, comparison, measure, "class", drawer) for measure in _SHOWN_MEASURES),
+        legend=_marked(comparison),
     )
 
 
@@ -49,7 +50,16 @@ def by_value(comparison: Comparison, drawer: Drawer) -> Section | None:
             "so of twenty one is expected to look remarkable.",
         ),
         figures=tuple(_figure(slices, comparison, measure, column, drawer) for measure in _SHOWN_MEASURES),
+        legend=_marked(comparison),
     )
+
+
+def _marked(comparison: Comparison) -> bool:
+    return len(comparison.models) == charts.MARKED
+
+
+def _shading(comparison: Comparison, more: str) -> str:
+    return f" The stronger a cell, the more {more}." if len(comparison.models) > charts.MARKED else ""
 
 
 def _figure(
@@ -59,7 +69,7 @@ def _figure(
     ranked = sorted(slices, key=lambda one: -_spread([getattr(m, measure).value for m in one.models]))
     drawn = ranked[:_DRAWN]
     title = f"{NAMES[measure].capitalize()} by {short(of)}"
-    svg = charts.dots(
+    svg = charts.by_row(
         [one.value for one in drawn],
         [[getattr(losses, measure).value for losses in one.models] for one in drawn],
         models,
@@ -92,7 +102,7 @@ def _figure(
     left_out = len(slices) - len(drawn)
     order = "Largest spread between the models first" if len(models) > 1 else "In their order"
     more = f"; {left_out:,} more are in the table" if left_out else ""
-    return Figure(title, f"{order}{more}.", svg, table)
+    return Figure(title, f"{order}{more}.{_shading(comparison, 'wrong')}", svg, table)
 
 
 def _spread(values: Sequence[float]) -> float:
@@ -137,7 +147,7 @@ def _by_counts(comparison: Comparison, drawer: Drawer) -> Section:
     )
     drawn = ranked[:_DRAWN]
     title = "Mistakes by class"
-    svg = charts.dots(
+    svg = charts.by_row(
         [classes[label] for label in drawn],
         [mistakes(label) for label in drawn],
         [model.name for model in models],
@@ -145,12 +155,13 @@ def _by_counts(comparison: Comparison, drawer: Drawer) -> Section:
         title=title,
         axis="wrong examples",
     )
-    said = f"The {len(drawn)} of {len(ranked):,} classes whose mistakes differ most between the models"
+    said = f"The {len(drawn)} of {len(ranked):,} classes whose mistakes differ most between the models."
     return Section(
         "classes",
         "By class",
         (f"Of so many classes only the mistakes are counted; grey: fewer than {FEWEST} examples.",),
-        figures=(Figure(title, f"{said}.", svg, table),),
+        figures=(Figure(title, f"{said}{_shading(comparison, 'mistakes')}", svg, table),),
+        legend=_marked(comparison),
     )
 
 
@@ -168,7 +179,7 @@ def confusion(comparison: Comparison, drawer: Drawer) -> Section | None:
             for model in models
         )
         words = (
-            "Rows are labels, columns predictions; a mistake is the darker the larger its share of the row."
+            "Rows are labels, columns predictions; a mistake is the stronger the larger its share of the row."
         )
         return Section("confusion", "Taken for another", (words,), figures=figures)
     times: dict[tuple[int, int], list[int]] = {}
@@ -191,7 +202,7 @@ def confusion(comparison: Comparison, drawer: Drawer) -> Section | None:
         more=f"and {len(ranked) - _LISTED:,} more pairs" if len(ranked) > _LISTED else "",
     )
     title = "Most confused pairs"
-    svg = charts.dots(
+    svg = charts.by_row(
         names[:_DRAWN],
         [list(times[cell]) for cell in ranked[:_DRAWN]],
         [model.name for model in models],
@@ -202,7 +213,12 @@ def confusion(comparison: Comparison, drawer: Drawer) -> Section | None:
     )
     drawn = min(_DRAWN, len(ranked))
     words = f"The {drawn} most frequent of {count(len(ranked), 'pair')}, label → prediction."
-    return Section("confusion", "Taken for another", (), figures=(Figure(title, words, svg, table),))
+    return Section(
+        "confusion",
+        "Taken for another",
+        figures=(Figure(title, f"{words}{_shading(comparison, 'mistakes')}", svg, table),),
+        legend=_marked(comparison),
+    )
 
 
 def _off_diagonal(counts: Mapping[tuple[int, int], int]) -> str:

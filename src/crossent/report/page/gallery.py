@@ -16,8 +16,9 @@ from crossent.wording import count, number, shortened
 
 MOST = 10
 _CLASSES = 5
+_CLASS = 22  # characters of a class beside its bars; the label stands above them at more length
 _WIDTH = 100.0
-_NAME = 11  # characters of a model over its column: both ends, which tell names apart
+_NAME = 10  # characters of a model over its column: both ends, which tell names apart
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def _shown(
     chosen = sorted(ranked[:_CLASSES], key=lambda one: (one != example.label, -max(known[one]), one))
     bars = tuple(
         Bar(
-            shortened(classes[one], 40),
+            shortened(classes[one], _CLASS),
             one == example.label,
             (outputs[0].predicted == one, outputs[1].predicted == one),
             (known[one][0], known[one][1]),

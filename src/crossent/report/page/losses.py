@@ -25,7 +25,7 @@ def losses(comparison: Comparison, drawer: Drawer) -> Section | None:
         f"In the grey band the two differ by no more than {MORE_WRONG:g} nat."
     ]
     if len(drawn.rows) > charts.FEW:
-        words.append("The darker a square, the more examples lie in it.")
+        words.append("The stronger a square, the more examples lie in it.")
     if len(drawn.rows) < comparison.example_count:
         words.append(
             f"Drawn are {len(drawn.rows):,} of {comparison.example_count:,}, chosen by the hash of their ids."

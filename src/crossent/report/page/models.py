@@ -48,7 +48,7 @@ def measures(comparison: Comparison, drawer: Drawer) -> Section:
         found = [model.by(measure) for model in models]
         places = decimals([one.value for one in found], half_widths(found))
         svg = charts.measure_chart(comparison, measure, drawer, places)
-        figures.append(Figure(NAMES[measure], "", svg))
+        figures.append(Figure(NAMES[measure].capitalize(), "", svg))
     paragraphs: tuple[str, ...] = (
         "Squared error is the sum over the classes of (p − q)², between 0 and 2; cross-entropy is in nats. "
         f"'{BASELINE}' is no model: it gives every example the frequencies of the classes.",
@@ -113,7 +113,7 @@ def differences(comparison: Comparison, drawer: Drawer) -> Section | None:
         whole = f"All {len(comparison.pairs)} pairs by all measures; p-values are adjusted within a measure"
         folded = (_differences(every, comparison, whole),)
     figures = [
-        Figure(f"Difference in {NAMES[measure]}", "", charts.difference_chart(comparison, measure, drawer))
+        Figure(NAMES[measure].capitalize(), "", charts.difference_chart(comparison, measure, drawer))
         for measure in MEASURES
         if any(pair.by(measure).difference is not None for pair in comparison.pairs)
     ]

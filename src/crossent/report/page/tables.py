@@ -63,6 +63,7 @@ class Section:
     folded: tuple[Table, ...] = ()  # a click away
     figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()
+    legend: bool = False  # whether its marks need the names of the models beside them
 
 
 def columns(*places: int) -> frozenset[int]:
