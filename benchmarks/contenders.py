@@ -89,6 +89,7 @@ def set_threads(n: int) -> None:
     """
     os.environ["NPROC"] = str(n)
     os.environ["JAX_PLATFORMS"] = "cpu"
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # XLA tells at length of a compilation that takes seconds
     torch = module("torch")
     if torch is not None:
         torch.set_num_threads(n)

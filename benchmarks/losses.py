@@ -48,7 +48,7 @@ TIMED = {
     "softmax": Timed("Softmax", "softmax"),
     "log-softmax": Timed("Log-softmax", "log_softmax"),
     "logsumexp": Timed("Log-sum-exp", "logsumexp", shapes=FEWER),
-    "squared-error": Timed("Squared error of the softmax, and gradient", "squared_error"),
+    "squared-error": Timed("Squared error of the softmax, and gradient", "squared_error", shapes=FEWER),
     "bfloat16": Timed("Loss and gradient, bfloat16", "gradient", "bfloat16", FEWER),
     "float16": Timed("Loss and gradient, float16", "gradient", "float16", FEWER),
 }

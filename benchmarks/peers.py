@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.contenders import Contender, Function, module
-from benchmarks.problems import Problem, as_numpy
+from benchmarks.problems import Problem, as_numpy, as_tensor
 
 MOST_CLASSES_FOR_LOG_LOSS = 1_000
 """scikit-learn's log_loss makes a dense one-hot matrix of the labels, of 8 bytes an entry."""
@@ -78,7 +78,7 @@ def _torch(function: Function, problem: Problem, compiled: bool) -> list[Contend
         torch.compiler.reset()  # or the eighth shape would be left uncompiled
         found.append(contender("torch.compile", _compiled(plain), _compiled(each)))
     if function in ("softmax", "log_softmax"):
-        operator, out = getattr(torch, function), torch.from_numpy(problem.out)
+        operator, out = getattr(torch, function), as_tensor(problem.out)
 
         def into_out() -> Any:
             with torch.no_grad():
@@ -92,14 +92,14 @@ def _torch_formulas(function: Function, problem: Problem) -> tuple[Callable[...,
     """Of logits and labels: what is timed, and one value per example."""
     torch = module("torch")
     if function in ("gradient", "loss"):
-        losses = torch.nn.functional.cross_entropy
+        losses, reduction = torch.nn.functional.cross_entropy, problem.reduction
         return (
-            lambda x, y: losses(x, y, reduction=problem.reduction),
+            lambda x, y: losses(x, y, reduction=reduction),
             lambda x, y: losses(x, y, reduction="none"),
         )
     if function == "squared_error":
         # of the ways to write it the fastest: with one_hot, scatter or gather it takes 1.5 to 3 times as long
-        p = torch.from_numpy(problem.one_hot)
+        p = as_tensor(problem.one_hot)
         mse, n = torch.nn.functional.mse_loss, problem.n
         return (
             lambda x, y: mse(torch.softmax(x, 1), p, reduction="sum") / n,

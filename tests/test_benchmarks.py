@@ -174,6 +174,22 @@ def test_all_do_the_same_job(function):
             assert np.shares_memory(one.matrix(one.run()), case.out), one.name
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PyTorch's own, while it compiles
+@pytest.mark.parametrize("function", ["gradient", "loss", "log_softmax", "logsumexp", "squared_error"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_torch_compile_does_the_same_job(function, dtype):
+    case = problems.problem((40, 7), dtype, 2)
+    found = {one.name: one for one in peers(function, case)}
+    truth = exactness.exact(function, case)
+    eager, compiled = (
+        exactness.errors(found[name], case, truth) for name in ("PyTorch eager", "torch.compile")
+    )
+    for plain, made in zip(eager, compiled, strict=True):
+        assert (plain is None) == (made is None)
+        assert plain is None or made <= 2 * plain + 100
+
+
 def test_log_loss_is_that_of_the_others():
     case = problems.problem((300, 5), "float32", 2)
     found = {one.name: one for one in peers("loss", case, compiled=False)}
