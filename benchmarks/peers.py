@@ -36,7 +36,8 @@ def peers(function: Function, problem: Problem, *, compiled: bool = True) -> lis
     found: list[Contender] = []
     if module("torch") is not None:
         found += _torch(function, problem, compiled)
-    if module("jax") is not None and module("optax") is not None:
+    needs_optax = function in ("gradient", "loss")
+    if module("jax") is not None and (not needs_optax or module("optax") is not None):
         found += _jax(function, problem)
     if problem.logits.dtype != np.float32:
         return found

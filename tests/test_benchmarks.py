@@ -78,7 +78,10 @@ def test_every_section_and_every_contender_is_printed(smoke):
             assert there[:2] == ["copy, 1 thread", "copy, 2 threads"]
             assert there[2].startswith("crossent")
             for library, name in names.items():
-                assert library in found["absent"] or any(one.startswith(name) for one in there), library
+                missing = {library, "ONNX"} if library == "ONNX Runtime" else {library}
+                missing |= {"optax"} if library == "JAX" and section == "loss" else set()
+                there_is = any(one.startswith(name) for one in there)
+                assert there_is is not bool(missing & {*found["absent"]}), library
     for name in found["absent"]:
         assert re.search(rf"^absent: .*\b{re.escape(name)}\b", text, re.MULTILINE)
     assert "left out of --smoke: torch.compile, first-use" in text
@@ -102,13 +105,13 @@ def test_the_printed_ratios_are_those_of_the_printed_times(smoke):
                 time = record["time"]
                 assert time["low"] <= time["median"] <= time["high"]
                 assert cells[1] == record["contender"]
-                assert float(cells[2]) == pytest.approx(time["median"] * 1e3, abs=0.51, rel=0.06)
+                assert float(cells[2]) == pytest.approx(time["median"] * 1e3, abs=0.006, rel=0.06)
                 for cell, ratio in (
                     (cells[5], copy and time["median"] / copy),
                     (cells[6], seconds.get("PyTorch eager", 0) / time["median"]),
                     (cells[7], peer and peer / time["median"]),
                 ):
-                    assert float(cell.replace("–", "0")) == pytest.approx(ratio or 0, abs=0.51, rel=0.06)
+                    assert float(cell.replace("–", "0")) == pytest.approx(ratio or 0, abs=0.006, rel=0.06)
 
 
 LIBRARIES = ("copy", "crossent", "crossent.nn")
@@ -208,6 +211,7 @@ def test_what_is_not_installed_is_named(monkeypatch):
         assert "optax" in contenders.absent()
         case = problems.problem((4, 3), "float32", 2)
         assert not any(one.library == "JAX" for one in peers("gradient", case, compiled=False))
+        assert any(one.library == "JAX" for one in peers("softmax", case, compiled=False))
     finally:
         contenders.module.cache_clear()
 
