@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any, TypeVar
 
 import numpy as np
 from ml_dtypes import bfloat16
 from numpy.typing import NDArray
+
+A = TypeVar("A", bound=NDArray[Any])
 
 INF = float("inf")
 
@@ -112,6 +115,6 @@ def _unaligned(x: NDArray[np.generic]) -> NDArray[np.generic]:
     return array
 
 
-def _read_only(array: NDArray[np.generic]) -> NDArray[np.generic]:
+def _read_only(array: A) -> A:
     array.setflags(write=False)
     return array
