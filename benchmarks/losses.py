@@ -46,7 +46,7 @@ TIMED = {
     "gradient": Timed("Loss and gradient", "gradient"),
     "loss": Timed("Loss alone", "loss"),
     "softmax": Timed("Softmax", "softmax"),
-    "log-softmax": Timed("Log-softmax", "log_softmax"),
+    "log-softmax": Timed("Log-softmax", "log_softmax", shapes=FEWER),
     "logsumexp": Timed("Log-sum-exp", "logsumexp", shapes=FEWER),
     "squared-error": Timed("Squared error of the softmax, and gradient", "squared_error", shapes=FEWER),
     "bfloat16": Timed("Loss and gradient, bfloat16", "gradient", "bfloat16", FEWER),
@@ -236,14 +236,14 @@ def main() -> None:
     """Parse, measure, print, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.losses", description=__doc__)
     parser.add_argument("--threads", type=int, default=2, help="for everyone (2)")
-    parser.add_argument("--rounds", type=int, help="in each of which all are called once (7)")
+    parser.add_argument("--rounds", type=int, help="in each of which all are called once (5)")
     parser.add_argument("--only", action="append", choices=SECTIONS, help="this section; may be repeated")
     parser.add_argument("--smoke", action="store_true", help="tiny arrays, without torch.compile: seconds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="every figure")
     parser.add_argument("--plot", metavar="FILE", help="times as .svg, .png or .html")
     given = parser.parse_args()
     began = time.perf_counter()
-    run = Run(given.threads, given.rounds or (2 if given.smoke else 7), given.smoke)
+    run = Run(given.threads, given.rounds or (2 if given.smoke else 5), given.smoke)
     set_threads(run.threads)
     names = tuple(given.only or SECTIONS)
     if run.smoke:

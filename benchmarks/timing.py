@@ -10,6 +10,7 @@ import gc
 import importlib.metadata
 import os
 import platform
+import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -24,8 +25,8 @@ from numpy.typing import NDArray
 REST = 0.003
 """Seconds between calls: the threads of one library may spin for a while before they let go of a core."""
 WARM_UPS = 2
-SLOW = 5.0
-"""Who takes so many times the fastest one's time is called in FEW rounds only, spread over the run."""
+SLOW = 3.0
+"""Who takes so many times the median contender's time is called in FEW rounds only, spread over the run."""
 FEW = 3
 
 LIBRARIES = (
@@ -63,7 +64,8 @@ def interleaved(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[
     """Time each call once a round, after warming up; results are let go of after the clock has stopped."""
     warm = {name: _warmed_up(call) for name, call in calls.items()}
     few = set(np.linspace(0, rounds - 1, min(FEW, rounds)).round().astype(int).tolist())
-    slow = {name for name, seconds in warm.items() if seconds > SLOW * min(warm.values())}
+    limit = SLOW * statistics.median(warm.values())
+    slow = {name for name, seconds in warm.items() if seconds > limit}
     taken: dict[str, list[float]] = {name: [] for name in calls}
     gc.collect()
     gc.disable()
