@@ -69,7 +69,7 @@ def _figure(place: int, model: Model, drawer: Drawer) -> Figure:
     for before, then in zip_longest(model.reliability, after or ()):
         if not before.examples and not (then is not None and then.examples):
             continue
-        span = f"{before.low:.3f} to {before.high:.3f}"
+        span = f"{before.low:.3f}\u00a0to\u00a0{before.high:.3f}"
         rows.append((Cell(span), *_cells(before), *(() if then is None else _cells(then))))
     if after is not None:
         head += ("after: examples", "mean", "share right")
