@@ -17,7 +17,7 @@ from typing import Any
 import llvmlite
 import numba
 from llvmlite import binding
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, NullCache, _CacheLocator
 from numba.misc.appdirs import user_cache_dir
 
 HERE = Path(__file__).parent
@@ -49,8 +49,7 @@ def sum_loop(function: Callable[..., Any]) -> Any:
 def kernel(function: Callable[..., Any]) -> Any:
     """What Python calls: compiled when it is first called with arguments of a type, and kept on disk."""
     dispatcher = numba.njit(**LOOP)(function)
-    if cache_folder() is not None:
-        dispatcher._cache = _Cache(function)
+    dispatcher._cache = _Unkept() if cache_folder() is None else _Cache(function)
     return dispatcher
 
 
@@ -122,6 +121,11 @@ class _Cache(FunctionCache):
             logging.getLogger("crossent").warning(
                 "compiled kernels could not be kept in %s: %s", self.cache_path, error
             )
+
+
+class _Unkept(NullCache):
+    def load_overload(self, signature: Any, target: Any) -> None:
+        _announce()
 
 
 @functools.cache

@@ -107,10 +107,9 @@ def fill(
     out: NDArray[Any],
     formula: Callable[..., NDArray[np.float64]],
     *rows: NDArray[Any],
-    keep: NDArray[np.bool_] | None = None,
     workers: int | None = None,
 ) -> None:
-    """Write ``formula(*rows)`` into `out`, block by block; rows that are not kept get 0.
+    """Write ``formula(*rows)`` into `out`, block by block.
 
     `rows` and `out` share their first axis. Matrices reach the formula as C-contiguous float64 blocks,
     vectors as they are; the result is rounded once, to the dtype of `out`.
@@ -119,15 +118,9 @@ def fill(
 
     def one(item: int) -> None:
         block = cuts[item]
-        taken: Any = slice(None)
-        if keep is not None:
-            out[block] = 0
-            taken = np.flatnonzero(keep[block])
-            if len(taken) == 0:
-                return
-        parts = [array[block][taken] for array in rows]
+        parts = [array[block] for array in rows]
         with np.errstate(all="ignore"):  # exp may underflow, a narrow dtype may overflow: both are meant
-            out[block][taken] = formula(*(arrays.widened(part) if part.ndim == 2 else part for part in parts))
+            out[block] = formula(*(arrays.widened(part) if part.ndim == 2 else part for part in parts))
 
     deal(one, len(cuts), workers=workers)
 
