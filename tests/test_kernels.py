@@ -13,7 +13,7 @@ from crossent.kernels import blocks, columns, rows
 
 INF, NAN = float("inf"), float("nan")
 
-CLASSES = (1, 2, 10, blocks.FEW, blocks.FEW + 1, 100, 3000)
+CLASSES = (1, 2, 10, 24, blocks.FEW, blocks.FEW + 1, 100, 3000)
 """On both sides of where kernels change, more than a piece of a row, and no multiple of a vector."""
 
 

@@ -33,7 +33,7 @@ class Measures(NamedTuple):
 
 Kernel = Callable[..., int]
 
-FEW = 24
+FEW = 48
 """Up to this many classes examples are taken many at a time."""
 
 _PIECE = 2**19

@@ -15,7 +15,7 @@ import numpy as np
 
 from crossent.kernels import rows
 from crossent.kernels.compiled import kernel, loop
-from crossent.kernels.scalar import exponential, frame_of, larger, log_of_share
+from crossent.kernels.scalar import exponential, frame_of, larger, log_of_share, multiply_add, reciprocal
 
 BLOCK = 256
 """Examples at a time: their exponentials stay in the first-level cache."""
@@ -97,10 +97,16 @@ def logs(others: Any, own: Any, out: Any) -> Any:
 
 
 @loop
-def _store_shares(t: Any, totals: Any, out: Any) -> Any:
+def _shares(totals: Any, share: Any, rest: Any) -> Any:
+    for i in range(BLOCK):
+        share[i], rest[i] = reciprocal(totals[i], share[i])
+
+
+@loop
+def _store_shares(t: Any, share: Any, rest: Any, out: Any) -> Any:
     for j in range(out.shape[1]):
         for i in range(out.shape[0]):
-            out[i, j] = t[j, i] / t.dtype.type(totals[i])
+            out[i, j] = multiply_add(t[j, i], share[i], t[j, i] * rest[i])
 
 
 @loop
@@ -135,6 +141,7 @@ def exponentials_of(t: Any, largest: Any, frames: Any) -> Any:
 def softmaxes(x: Any, out: Any, t: Any) -> Any:
     bad = -1
     largest, frames, totals = np.empty(BLOCK, t.dtype), np.empty((3, BLOCK), t.dtype), np.empty(BLOCK)
+    share, rest = np.empty(BLOCK, t.dtype), np.empty(BLOCK, t.dtype)
     for j in range(t.shape[0]):
         rows.fill(t[j], 0)
     for start in range(0, x.shape[0], BLOCK):
@@ -143,7 +150,8 @@ def softmaxes(x: Any, out: Any, t: Any) -> Any:
         largest_of(t, largest)
         exponentials_of(t, largest, frames)
         add(t, totals)
-        _store_shares(t, totals, results)
+        _shares(totals, share, rest)
+        _store_shares(t, share, rest, results)
         for i in range(block.shape[0]):
             if not rows.has_softmax(largest[i], totals[i]):
                 rows.fill(results[i], np.nan)

@@ -179,6 +179,26 @@ def _exponential(x: Any, base: Any, floor: Any, power: Any) -> Any:
     return _exponential32.py_func if x == types.float32 else _exponential64.py_func
 
 
+def reciprocal(x: Any, like: Any) -> Any:
+    """1 / x of a float64, in two numbers of the type of the other: x times both is 1, without a division."""
+
+
+@overload(reciprocal, jit_options=SCALAR)
+def _reciprocal(x: Any, like: Any) -> Any:
+    return _reciprocal32 if like == types.float32 else _reciprocal64
+
+
+def _reciprocal32(x: Any, like: Any) -> Any:
+    exact = 1.0 / x
+    nearest = np.float32(exact)
+    return nearest, np.float32(exact - np.float64(nearest))
+
+
+def _reciprocal64(x: Any, like: Any) -> Any:
+    nearest = 1.0 / x
+    return nearest, multiply_add(-nearest, x, 1.0) * nearest
+
+
 @scalar
 def log_of_share(others: Any, own: Any) -> Any:
     """log((others + own) / own) in float64, for others >= 0 and own > 0; exact for others near 0, too."""
