@@ -46,13 +46,14 @@ def relative(got: NDArray[Any], exact: Floats, bound: Floats | float = 1.0) -> f
     """The largest relative error in half the dtype's spacing at 1, as a multiple of a bound.
 
     Of float32 in units of 2**-24. Where the exact value is too small for all digits, the spacing of such
-    numbers is let pass.
+    numbers is let pass, and below the least normal number of the arithmetic all of it: that is flushed to 0.
     """
     bits, least = _BITS[got.dtype.name]
+    flushed = 2.0**-1022 if got.dtype == np.float64 else 2.0**-126
     size = np.abs(exact)
     with np.errstate(divide="ignore", invalid="ignore"):
         off = np.abs(got.astype(np.float64) - exact)
-        off = np.where(size < 2.0**least, np.maximum(off - 2.0 ** (least - bits), 0.0), off)
+        off = np.where(size < 2.0**least, np.maximum(off - max(flushed, 2.0 ** (least - bits)), 0.0), off)
         errors = np.where(off == 0.0, 0.0, off / size) * 2.0 ** (bits + 1) / bound
     return _largest(errors, got, exact)
 

@@ -36,9 +36,13 @@ def test_relative_errors_are_in_half_spacings_at_1():
     assert exactness.relative(np.float32([1 + 2**-23, 0.25]), np.array([1.0, 0.25])) == 2.0
     assert exactness.relative(np.float32([0.0]), np.array([1e-9])) == 2.0**24
     assert exactness.relative(np.float32([1 + 2**-23]), np.array([1.0]), 4.0) == 0.5
-    # below the smallest number with all digits a spacing is let pass, not more
-    assert exactness.relative(np.float32([0.0]), np.array([2.0**-149])) == 0.0
-    assert exactness.relative(np.float32([0.0]), np.array([2.0**-140])) > 1e6
+    # below the least normal number of the arithmetic results may be flushed to 0, and no further off
+    assert exactness.relative(np.float32([0.0, 0.0]), np.array([2.0**-149, 2.0**-127])) == 0.0
+    assert exactness.relative(np.float32([0.0]), np.array([2.0**-125])) > 1e6
+    assert exactness.relative(np.float32([2.0**-124]), np.array([2.0**-127])) > 1e6
+    # 16 bits are computed in float32: there a spacing of theirs is let pass, not more
+    assert exactness.relative(np.float16([0.0]), np.array([2.0**-24])) == 0.0
+    assert exactness.relative(np.float16([0.0]), np.array([2.0**-20])) > 1e2
     assert exactness.relative(np.float32([NAN]), np.array([1.0])) == INF
     assert exactness.relative(np.array([1.0], bfloat16), np.array([1 + 2**-8])) == pytest.approx(1, rel=0.01)
 
