@@ -1,7 +1,6 @@
 """Ids in another order beyond the memory that joining may take: on disk, and bit for bit as in memory."""
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ import pytest
 from crossent import CompareOptions, compare
 from crossent.errors import PredictionsError
 from crossent.predictions import Columns, join, open_sources, partitions
+from full_disk import files_up_to
 from predictions_files import read
 
 N = 50_000
@@ -151,10 +151,9 @@ def test_a_full_disk_is_a_sentence(tmp_path):
     np.savez(tmp_path / "a.npz", **first)
     np.savez(tmp_path / "b.npz", **second)
     done = subprocess.run(
-        [sys.executable, "-m", "crossent", "compare", "a.npz", "b.npz", "--memory", "100kB"],
+        files_up_to(150_000, sys.executable, "-m", "crossent", "compare", "a.npz", "b.npz", "--memory", "100kB"),
         cwd=tmp_path, capture_output=True, text=True, check=False,
         env={**os.environ, "TMPDIR": str(tmp_path / "scratch")},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000)),
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (

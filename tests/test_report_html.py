@@ -22,6 +22,7 @@ from PIL import Image
 
 from crossent import CompareOptions, compare
 from crossent.report.metrics import metrics_of
+from full_disk import files_up_to
 from golden_cases import CASES as GOLDEN
 from golden_cases import worked_example
 from report_cases import HOSTILE, hostile, ids_worst_first, photographs, two
@@ -198,14 +199,14 @@ def test_the_page_is_written_whole(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
-def command(*arguments, cwd, **more):
+def command(*arguments, cwd, full_after=None):
+    line = [sys.executable, "-m", "crossent", "compare", *map(str, arguments)]
     done = subprocess.run(
-        [sys.executable, "-m", "crossent", "compare", *map(str, arguments)],
+        line if full_after is None else files_up_to(full_after, *line),
         cwd=cwd,
         capture_output=True,
         text=True,
         check=False,
-        **more,
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -254,12 +255,7 @@ def test_what_cannot_be_written_is_one_sentence_and_leaves_nothing(worked, argum
 def test_a_disk_that_is_full_half_way_leaves_the_old_page(worked):
     (worked / "report.html").write_text("old")
     before = contents(worked)
-    resource = pytest.importorskip("resource")
-
-    def fill():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-
-    done = command("NN1.csv", "NN2.csv", "--report", "report.html", cwd=worked, preexec_fn=fill)
+    done = command("NN1.csv", "NN2.csv", "--report", "report.html", cwd=worked, full_after=4096)
     assert done == (1, "", "crossent: report.html: File too large\n")
     assert contents(worked) == before
 
