@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from crossent.kernels import column_losses, columns, measures, rows, soft
+from crossent.kernels import columns, measures, rows, soft
 from crossent.kernels.layout import bits_of, copied, is_plain, number_of, put, read_only
 from crossent.kernels.threads import deal
 
@@ -33,7 +33,7 @@ class Measures(NamedTuple):
 
 Kernel = Callable[..., int]
 
-FEW = 48
+FEW = 28
 """Up to this many classes examples are taken many at a time."""
 
 _PIECE = 2**19
@@ -181,14 +181,12 @@ def _distributions(rows: Array) -> Array:
 
 def _columns_or_rows(name: str, classes: int) -> Kernel:
     """The kernel of that name for so many classes."""
+    kernel: Kernel = getattr(columns if classes <= FEW else rows, name)
     if classes > FEW:
-        rows_kernel: Kernel = getattr(rows, name)
-        return rows_kernel
-    kernel = getattr(columns if hasattr(columns, name) else column_losses, name)
+        return kernel
 
     def with_place(x: Array, *others: Any) -> int:
-        bad: int = kernel(x, *others, np.empty((classes, columns.BLOCK), x.dtype))
-        return bad
+        return kernel(x, *others, np.empty((classes, columns.BLOCK), x.dtype))
 
     return with_place
 

@@ -1,10 +1,8 @@
 """Few classes: many examples at a time, along the column.
 
-A row of some ten classes is shorter than a vector register. So a block of examples is copied into
+A row of some ten classes is shorter than a vector register. So a group of examples is copied into
 (class, example) order, where every loop runs over the examples. The kernels have the arguments, the
-results and the formulas of those in `rows`, which finish what is out of the ordinary: a label whose
-exponential underflows, others that all do. The last argument is a place (k, BLOCK) to work in. A block
-is always computed whole, so that an example's bits do not depend on its place.
+results and the formulas of those in `rows`; their last argument is a place (k, BLOCK) to work in.
 """
 
 from __future__ import annotations
@@ -13,93 +11,122 @@ from typing import Any
 
 import numpy as np
 
-from crossent.kernels import rows
+from crossent.kernels import group, squares
 from crossent.kernels.compiled import kernel, loop
-from crossent.kernels.scalar import exponential, frame_of, larger, log_of_share, multiply_add, reciprocal
+from crossent.kernels.scalar import exponential, larger, multiply_add
 
 BLOCK = 256
-"""Examples at a time: their exponentials stay in the first-level cache."""
+"""Examples that are a group: their exponentials stay in the first-level cache."""
 
 
 @loop
 def load(x: Any, t: Any) -> Any:
+    if x.shape[1] == 2:  # a step that the compiler knows: vectors, shuffled
+        flat, first, second = x.reshape(-1), t[0], t[1]
+        for i in range(x.shape[0]):
+            first[i], second[i] = flat[2 * i], flat[2 * i + 1]
+        return
     for j in range(x.shape[1]):
         for i in range(x.shape[0]):
             t[j, i] = x[i, j]
 
 
 @loop
-def largest_of(t: Any, largest: Any) -> Any:
+def start_with(t: Any) -> Any:
+    """A place holds numbers before the first group, which may not fill it."""
+    for j in range(t.shape[0]):
+        group.fill(t[j], 0)
+
+
+@loop
+def find_frames(t: Any, g: Any) -> Any:
     for i in range(BLOCK):
-        largest[i] = t[0, i]
+        g.largest[i] = t[0, i]
     for j in range(1, t.shape[0]):
         for i in range(BLOCK):
-            largest[i] = larger(largest[i], t[j, i])
+            g.largest[i] = larger(g.largest[i], t[j, i])
+    group.find_frames(g)
 
 
 @loop
-def places_of(t: Any, largest: Any, found: Any, places: Any) -> Any:
-    """The first class with the largest logit; `found` holds the places as floats, for the vector loop."""
-    rows.fill(found, 0)
-    for j in range(t.shape[0] - 1, -1, -1):
-        place = t.dtype.type(j)
-        for i in range(BLOCK):
-            found[i] = place if t[j, i] == largest[i] else found[i]
-    for i in range(BLOCK):
-        places[i] = np.int64(found[i])
-
-
-@loop
-def _frames(largest: Any, base: Any, floor: Any, power: Any) -> Any:
-    for i in range(BLOCK):
-        base[i], floor[i], power[i] = frame_of(largest[i])
-
-
-@loop
-def exponentials(x: Any, base: Any, floor: Any, power: Any) -> Any:
+def _find_exponentials(x: Any, base: Any, floor: Any, power: Any) -> Any:
     # in place: two arrays that may overlap make LLVM choose the loop without vectors
     for i in range(BLOCK):
         x[i] = exponential(x[i], base[i], floor[i], power[i])
 
 
 @loop
-def pick(t: Any, places: Any, count: Any, out: Any) -> Any:
-    for i in range(count):
-        out[i] = t[places[i], i]
+def find_exponentials(t: Any, g: Any) -> Any:
+    for j in range(t.shape[0]):
+        _find_exponentials(t[j], g.base, g.floor, g.power)
 
 
 @loop
-def put(t: Any, places: Any, count: Any, value: Any) -> Any:
+def _find_equal(x: Any, largest: Any, place: Any, tops: Any) -> Any:
+    for i in range(BLOCK):
+        tops[i] = place if x[i] == largest[i] else tops[i]
+
+
+@loop
+def find_tops(t: Any, largest: Any, tops: Any) -> Any:
+    """The first class with the largest logit."""
+    group.fill(tops, 0)
+    for j in range(t.shape[0] - 1, -1, -1):
+        _find_equal(t[j], largest, np.int32(j), tops)
+
+
+@loop
+def take(t: Any, places: Any, count: Any, out: Any) -> Any:
+    """Takes one entry of each example out of the place, where 0 remains."""
     for i in range(count):
-        t[places[i], i] = value
+        place = np.uint64(places[i])  # without a sign, which would be looked at
+        out[i] = t[place, i]
+        t[place, i] = 0
 
 
 @loop
 def add(t: Any, sums: Any) -> Any:
-    rows.fill(sums, 0)
+    group.fill(sums, 0)
     for j in range(t.shape[0]):
         for i in range(BLOCK):
             sums[i] += np.float64(t[j, i])
 
 
 @loop
+def _part(first: Any, second: Any, places: Any, own: Any, others: Any) -> Any:
+    for i in range(BLOCK):
+        is_first, one, two = places[i] == 0, first[i], second[i]
+        own[i] = one if is_first else two
+        others[i] = np.float64(two if is_first else one)
+
+
+@loop
+def _find_sums(t: Any, count: Any, g: Any) -> Any:
+    """The exponential of the class apart and the sum of the others."""
+    if t.shape[0] == 2:  # the one and the other: no place to look up, nothing to add
+        _part(t[0], t[1], g.places, g.own, g.others)
+        return
+    take(t, g.places, count, g.own)
+    add(t, g.others)
+
+
+@loop
 def add_squares(t: Any, sums: Any) -> Any:
-    rows.fill(sums, 0)
+    group.fill(sums, 0)
     for j in range(t.shape[0]):
         for i in range(BLOCK):
             sums[i] += np.float64(t[j, i]) * np.float64(t[j, i])
 
 
 @loop
-def logs(others: Any, own: Any, out: Any) -> Any:
-    for i in range(BLOCK):
-        out[i] = log_of_share(others[i], np.float64(own[i]))
-
-
-@loop
-def _shares(totals: Any, share: Any, rest: Any) -> Any:
-    for i in range(BLOCK):
-        share[i], rest[i] = reciprocal(totals[i], share[i])
+def find_squares(t: Any, count: Any, g: Any, s: Any) -> Any:
+    """Turns a place with logits into exponentials, 0 for the label and the largest; the sums of the rest."""
+    find_tops(t, g.largest, s.tops)
+    find_exponentials(t, g)
+    take(t, g.places, count, g.own)
+    take(t, s.tops, count, s.other)
+    add(t, s.rest)
+    add_squares(t, s.squares)
 
 
 @loop
@@ -110,118 +137,142 @@ def _store_shares(t: Any, share: Any, rest: Any, out: Any) -> Any:
 
 
 @loop
-def is_plain(largest: Any, others: Any, own: Any, tiny: Any) -> Any:
-    """Whether there is a softmax, and no exponential that matters has underflown."""
-    return (abs(largest) < np.inf) & (others >= tiny) & (others < np.inf) & (own > 0)
-
-
-@loop
-def copy(x: Any, out: Any) -> Any:
-    for j in range(out.shape[0]):
-        out[j] = x[j]
-
-
-@loop
-def all_plain(largest: Any, others: Any, own: Any) -> Any:
-    odd, tiny = 0, rows.least_sum(own)
-    for i in range(BLOCK):
-        odd += 0 if is_plain(largest[i], others[i], own[i], tiny) else 1
-    return odd == 0
-
-
-@loop
-def exponentials_of(t: Any, largest: Any, frames: Any) -> Any:
-    """Turns a block (k, BLOCK) into its exponentials, within the frame of each example."""
-    _frames(largest, frames[0], frames[1], frames[2])
-    for j in range(t.shape[0]):
-        exponentials(t[j], frames[0], frames[1], frames[2])
-
-
-@kernel
-def softmaxes(x: Any, out: Any, t: Any) -> Any:
-    bad = -1
-    largest, frames, totals = np.empty(BLOCK, t.dtype), np.empty((3, BLOCK), t.dtype), np.empty(BLOCK)
-    share, rest = np.empty(BLOCK, t.dtype), np.empty(BLOCK, t.dtype)
-    for j in range(t.shape[0]):
-        rows.fill(t[j], 0)
-    for start in range(0, x.shape[0], BLOCK):
-        block, results = x[start : start + BLOCK], out[start : start + BLOCK]
-        load(block, t)
-        largest_of(t, largest)
-        exponentials_of(t, largest, frames)
-        add(t, totals)
-        _shares(totals, share, rest)
-        _store_shares(t, share, rest, results)
-        for i in range(block.shape[0]):
-            if not rows.has_softmax(largest[i], totals[i]):
-                rows.fill(results[i], np.nan)
-                bad = start + i if bad < 0 else bad
-    return bad
-
-
-@loop
-def _spreads(
-    block: Any, t: Any, e: Any, largest: Any, places: Any, work: Any, others: Any, spread: Any
-) -> Any:
-    """Loads a block; each example's largest, and log of the sum of exp(x - largest), nan if it has none."""
-    count, own, frames = block.shape[0], work[0], work[1:4]
-    load(block, t)
-    largest_of(t, largest)
-    places_of(t, largest, own, places)
-    for j in range(t.shape[0]):
-        copy(t[j], e[j])
-    exponentials_of(e, largest, frames)
-    pick(e, places, count, own)
-    put(e, places, count, 0)
-    add(e, others)
-    logs(others, own, spread)
-    if not all_plain(largest, others, own):
-        for i in range(count):
-            if not rows.has_softmax(largest[i], others[i] + own[i]):
-                spread[i] = np.nan
-            elif not is_plain(largest[i], others[i], own[i], rows.least_sum(t)):
-                top, row = largest[i], np.empty(t.shape[0], t.dtype)
-                copy(block[i], row)
-                spread[i] = rows.loss_of(row, places[i], top, top, others[i], np.float64(own[i]))
-
-
-@loop
-def _subtract_twice(t: Any, first: Any, second: Any, out: Any) -> Any:
+def _store_logarithms(t: Any, first: Any, second: Any, out: Any) -> Any:
     for j in range(out.shape[1]):
         for i in range(out.shape[0]):
             out[i, j] = (t[j, i] - first[i]) - second[i]
 
 
+@loop
+def _store_slopes(t: Any, g: Any, out: Any) -> Any:
+    if out.shape[1] == 2:  # the slopes of two classes are opposite
+        flat = out.reshape(-1)
+        for i in range(out.shape[0]):
+            of_first = g.slope[i] if g.places[i] == 0 else -g.slope[i]
+            flat[2 * i], flat[2 * i + 1] = of_first, -of_first
+        return
+    for j in range(out.shape[1]):
+        for i in range(out.shape[0]):
+            out[i, j] = t[j, i] * g.share[i]
+    group.store_at(g.places, g.slope, out)
+
+
+@loop
+def _store_products(t: Any, share: Any, centre: Any, factors: Any, out: Any) -> Any:
+    for j in range(out.shape[1]):
+        for i in range(out.shape[0]):
+            q = t[j, i] * share[i]
+            out[i, j] = factors[i] * q * (q - centre[i])
+
+
+@loop
+def _find_spreads(block: Any, t: Any, e: Any, g: Any) -> Any:
+    """log of the sum of exp(x - largest) of each example."""
+    load(block, t)
+    find_frames(t, g)
+    find_tops(t, g.largest, g.places)
+    for j in range(t.shape[0]):
+        group.copy(t[j], e[j])
+    find_exponentials(e, g)
+    _find_sums(e, block.shape[0], g)
+    group.find_losses(block, g)
+
+
+@kernel
+def softmaxes(x: Any, out: Any, t: Any) -> Any:
+    bad = -1
+    g, rest = group.group_of(BLOCK, t), np.empty(BLOCK, t.dtype)
+    start_with(t)
+    for start in range(0, x.shape[0], BLOCK):
+        block, results = x[start : start + BLOCK], out[start : start + BLOCK]
+        load(block, t)
+        find_frames(t, g)
+        find_exponentials(t, g)
+        add(t, g.others)
+        group.find_shares(g, rest)
+        _store_shares(t, g.share, rest, results)
+        found = group.clear_without_softmax(g, results)
+        bad = start + found if bad < 0 <= found else bad
+    return bad
+
+
 @kernel
 def log_softmaxes(x: Any, out: Any, t: Any) -> Any:
     bad = -1
-    largest, spread, work = np.empty(BLOCK, t.dtype), np.empty(BLOCK, t.dtype), np.ones((4, BLOCK), t.dtype)
-    e, others, places = np.empty_like(t), np.empty(BLOCK), np.zeros(BLOCK, np.int64)
-    for j in range(t.shape[0]):
-        rows.fill(t[j], 0)
+    g, e = group.group_of(BLOCK, t), np.empty_like(t)
+    start_with(t)
     for start in range(0, x.shape[0], BLOCK):
         block, results = x[start : start + BLOCK], out[start : start + BLOCK]
-        _spreads(block, t, e, largest, places, work, others, spread)
-        _subtract_twice(t, largest, spread, results)
-        for i in range(block.shape[0]):
-            if np.isnan(spread[i]):
-                rows.fill(results[i], np.nan)
-                bad = start + i if bad < 0 else bad
+        _find_spreads(block, t, e, g)
+        group.copy(g.loss, g.share)
+        _store_logarithms(t, g.largest, g.share, results)
+        found = group.clear_without_softmax(g, results)
+        bad = start + found if bad < 0 <= found else bad
     return bad
 
 
 @kernel
 def logsumexps(x: Any, out: Any, t: Any) -> Any:
     bad = -1
-    largest, spread, work = np.empty(BLOCK, t.dtype), np.empty(BLOCK, t.dtype), np.ones((4, BLOCK), t.dtype)
-    e, others, places = np.empty_like(t), np.empty(BLOCK), np.zeros(BLOCK, np.int64)
-    for j in range(t.shape[0]):
-        rows.fill(t[j], 0)
+    g, e = group.group_of(BLOCK, t), np.empty_like(t)
+    start_with(t)
     for start in range(0, x.shape[0], BLOCK):
         block = x[start : start + BLOCK]
-        _spreads(block, t, e, largest, places, work, others, spread)
-        for i in range(block.shape[0]):
-            out[start + i] = np.float64(largest[i]) + np.float64(spread[i])
-            if np.isnan(spread[i]) and bad < 0:
-                bad = start + i
+        _find_spreads(block, t, e, g)
+        found = group.store_logsumexps(g, out[start : start + BLOCK])
+        bad = start + found if bad < 0 <= found else bad
+    return bad
+
+
+@kernel
+def cross_entropies(
+    x: Any, labels: Any, ignored: Any, weights: Any, scale: Any, losses: Any, gradient: Any, t: Any
+) -> Any:
+    bad, k, wanted = -1, x.shape[1], gradient.shape[0] > 0
+    g = group.group_of(BLOCK, t)
+    start_with(t)
+    for start in range(0, x.shape[0], BLOCK):
+        block, its = x[start : start + BLOCK], labels[start : start + BLOCK]
+        costs, results = losses[start : start + BLOCK], gradient[start : start + BLOCK]
+        odd = group.load_labels(its, ignored, k, g)
+        load(block, t)
+        find_frames(t, g)
+        find_exponentials(t, g)
+        _find_sums(t, block.shape[0], g)
+        odd |= group.find_losses(block, g)
+        group.load_scale(scale, start, block.shape[0], g)
+        group.weigh(weights, block.shape[0], g)
+        group.copy(g.loss, costs)
+        if wanted:
+            group.find_slopes(g)
+            _store_slopes(t, g, results)
+        if odd:
+            found = group.clear_odd(its, ignored, k, g, costs, results)
+            bad = start + found if bad < 0 <= found else bad
+    return bad
+
+
+@kernel
+def squared_errors(x: Any, labels: Any, ignored: Any, scale: Any, losses: Any, gradient: Any, t: Any) -> Any:
+    bad, k, wanted = -1, x.shape[1], gradient.shape[0] > 0
+    g, s = group.group_of(BLOCK, t), squares.squares_of(BLOCK, t)
+    start_with(t)
+    for start in range(0, x.shape[0], BLOCK):
+        block, its = x[start : start + BLOCK], labels[start : start + BLOCK]
+        costs, results = losses[start : start + BLOCK], gradient[start : start + BLOCK]
+        odd = group.load_labels(its, ignored, k, g)
+        load(block, t)
+        find_frames(t, g)
+        find_squares(t, block.shape[0], g, s)
+        squares.find_losses(g, s)
+        group.copy(g.loss, costs)
+        if wanted:
+            group.load_scale(scale, start, block.shape[0], g)
+            squares.find_slopes(g, s)
+            _store_products(t, g.share, s.centre, s.twice, results)
+            group.store_at(s.tops, s.of_top, results)
+            group.store_at(g.places, g.slope, results)
+        if odd or not group.all_have_softmax(g):
+            found = group.clear_odd(its, ignored, k, g, costs, results)
+            bad = start + found if bad < 0 <= found else bad
     return bad

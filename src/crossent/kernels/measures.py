@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from crossent.kernels import column_losses, columns, rows
+from crossent.kernels import columns, group, rows, squares
 from crossent.kernels.compiled import kernel, loop, sum_loop
-from crossent.kernels.scalar import frame_of
 
 
 @sum_loop
@@ -40,36 +39,35 @@ def _charges(p: Any, q: Any) -> Any:
     return total
 
 
+@loop
+def _store_group(
+    g: Any, s: Any, predicted: Any, top: Any, squared_error: Any, cross_entropy: Any, block: Any
+) -> Any:
+    squares.find_losses(g, s)
+    group.copy(s.tops, predicted)
+    group.copy(s.top, top)
+    group.copy(g.loss, squared_error)
+    group.find_losses(block, g)
+    group.copy(g.loss, cross_entropy)
+
+
 @kernel
 def of_logits(
     x: Any, labels: Any, predicted: Any, top: Any, tied: Any, squared_error: Any, cross_entropy: Any
 ) -> Any:
     """Of logits that have a softmax, under labels (n,)."""
-    e = np.empty(min(rows.PIECE, x.shape[1]))
-    for i in range(x.shape[0]):
-        label = labels[i]
-        largest = rows.largest_of(x[i])
-        place = rows.place_of(x[i], largest)
-        rest, squares, own, other = rows.sums_apart(x[i], label, place, frame_of(largest), e)
-        others = rest + other
-        share = 1.0 / (others + own)
-        predicted[i], tied[i] = place, _count_of(x[i], largest) > 1
-        top[i] = (own if place == label else other) / (others + own)
-        o, h = others * share, other * share
-        squared_error[i] = o * o + (squares * share * share + h * h)
-        cross_entropy[i] = rows.loss_of(x[i], label, x[i, label], largest, others, own)
-
-
-@loop
-def _of_block(
-    rest: Any, squares: Any, own: Any, other: Any, others: Any, top: Any, squared_error: Any
-) -> Any:
-    for i in range(columns.BLOCK):
-        others[i] = rest[i] + other[i]
-        share = 1.0 / (others[i] + own[i])
-        top[i] = (other[i] if other[i] > 0 else own[i]) / (others[i] + own[i])  # 0: it is the label's
-        o, h = others[i] * share, other[i] * share
-        squared_error[i] = o * o + (squares[i] * share * share + h * h)
+    size, k = rows.rows_together(x.shape[1]), x.shape[1]
+    g, s, e = group.group_of(size, top), squares.squares_of(size, top), np.empty((size, min(rows.PIECE, k)))
+    nothing = np.empty(0, np.int64)
+    for start in range(0, x.shape[0], size):
+        at = slice(start, start + size)
+        block = x[at]
+        group.load_labels(labels[at], nothing, k, g)
+        rows.find_frames(block, g)
+        rows.find_squares(block, g, s, e)
+        for i in range(block.shape[0]):
+            tied[start + i] = _count_of(block[i], g.largest[i]) > 1
+        _store_group(g, s, predicted[at], top[at], squared_error[at], cross_entropy[at], block)
 
 
 @loop
@@ -86,39 +84,18 @@ def of_few_logits(
     x: Any, labels: Any, predicted: Any, top: Any, tied: Any, squared_error: Any, cross_entropy: Any, t: Any
 ) -> Any:
     """`of_logits` for few classes, many examples at a time."""
-    k = x.shape[1]
-    largest, own, other = np.ones(columns.BLOCK), np.ones(columns.BLOCK), np.ones(columns.BLOCK)
-    rest, squares, others = np.ones(columns.BLOCK), np.ones(columns.BLOCK), np.ones(columns.BLOCK)
-    share_of_top, loss, frames = np.ones(columns.BLOCK), np.ones(columns.BLOCK), np.ones((3, columns.BLOCK))
-    places, tops, row = np.zeros(columns.BLOCK, np.int64), np.zeros(columns.BLOCK, np.int64), np.empty(k)
+    g, s = group.group_of(columns.BLOCK, t), squares.squares_of(columns.BLOCK, t)
     nothing = np.empty(0, np.int64)
-    for j in range(k):
-        rows.fill(t[j], 0)
+    columns.start_with(t)
     for start in range(0, x.shape[0], columns.BLOCK):
-        block = x[start : start + columns.BLOCK]
-        count = block.shape[0]
+        at = slice(start, start + columns.BLOCK)
+        block = x[at]
+        group.load_labels(labels[at], nothing, x.shape[1], g)
         columns.load(block, t)
-        column_losses.load_places(labels[start : start + columns.BLOCK], nothing, k, places)
-        columns.largest_of(t, largest)
-        columns.places_of(t, largest, own, tops)
-        _ties(t, largest, tied[start : start + columns.BLOCK])
-        columns.exponentials_of(t, largest, frames)
-        columns.pick(t, places, count, own)
-        columns.put(t, places, count, 0)
-        columns.pick(t, tops, count, other)
-        columns.put(t, tops, count, 0)
-        columns.add(t, rest)
-        columns.add_squares(t, squares)
-        _of_block(rest, squares, own, other, others, share_of_top, loss)
-        for i in range(count):
-            predicted[start + i], top[start + i] = tops[i], share_of_top[i]
-            squared_error[start + i] = loss[i]
-        columns.logs(others, own, loss)
-        for i in range(count):
-            if not columns.is_plain(largest[i], others[i], own[i], rows.least_sum(own)):
-                columns.copy(block[i], row)
-                loss[i] = rows.loss_of(row, places[i], row[places[i]], largest[i], others[i], own[i])
-            cross_entropy[start + i] = loss[i]
+        columns.find_frames(t, g)
+        _ties(t, g.largest, tied[at])
+        columns.find_squares(t, block.shape[0], g, s)
+        _store_group(g, s, predicted[at], top[at], squared_error[at], cross_entropy[at], block)
 
 
 @kernel

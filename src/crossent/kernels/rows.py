@@ -1,23 +1,31 @@
-"""Many classes: one example at a time, along the row.
+"""Many classes: one example at a time, along the row; and some together for what `group` does.
 
 Every kernel takes C-contiguous rows (n, k) of float32 or float64, writes its results, and returns the
 first row that has no result (nan, +inf, no finite logit, a label that is no class), or -1; such a row
 gets nan. A row of the output holds the exponentials until they are divided by their sum, so memory is
-read once and written once as long as a row fits into the second-level cache.
+read once and written once as long as a group of rows fits into the second-level cache.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
+from crossent.kernels import group, squares
 from crossent.kernels.compiled import kernel, loop, sum_loop
-from crossent.kernels.scalar import exponential, frame_of, larger, log_of_share, multiply_add, reciprocal
+from crossent.kernels.scalar import exponential, larger, multiply_add
 
 PIECE = 2048
 """A piece of a row and its exponentials stay in the first-level cache between two loops."""
+
+TOGETHER = 32
+"""Rows at most that are a group."""
+
+
+@loop
+def rows_together(classes: Any) -> Any:
+    return max(1, min(TOGETHER, 2 * PIECE // classes))
 
 
 @sum_loop
@@ -29,22 +37,21 @@ def largest_of(x: Any) -> Any:
 
 
 @sum_loop
-def _any_is(x: Any, value: Any) -> Any:
-    count = 0
+def _first_of(x: Any, value: Any) -> Any:
+    first = np.int32(x.shape[0])
     for j in range(x.shape[0]):
-        count += x[j] == value
-    return count > 0
+        first = min(first, np.int32(j) if x[j] == value else np.int32(2**31 - 1))
+    return first
 
 
 @loop
 def place_of(x: Any, value: Any) -> Any:
     """The first place that holds the value, which is there; the first of all where it is nan."""
-    for start in range(0, x.shape[0], 64):
-        piece = x[start : min(start + 64, x.shape[0])]
-        if _any_is(piece, value):
-            for j in range(piece.shape[0]):
-                if piece[j] == value:
-                    return start + j
+    for start in range(0, x.shape[0], 256):
+        piece = x[start : min(start + 256, x.shape[0])]
+        place = _first_of(piece, value)
+        if place < piece.shape[0]:
+            return start + place
     return 0
 
 
@@ -73,19 +80,13 @@ def sum_of_squares(x: Any) -> Any:
 
 
 @loop
-def multiply(x: Any, factor: Any) -> Any:
+def _multiply(x: Any, factor: Any) -> Any:
     for j in range(x.shape[0]):
         x[j] = x[j] * factor
 
 
 @loop
-def fill(x: Any, value: Any) -> Any:
-    for j in range(x.shape[0]):
-        x[j] = value
-
-
-@loop
-def multiply_twice(x: Any, factor: Any, rest: Any) -> Any:
+def _multiply_twice(x: Any, factor: Any, rest: Any) -> Any:
     for j in range(x.shape[0]):
         x[j] = multiply_add(x[j], factor, x[j] * rest)
 
@@ -97,11 +98,30 @@ def _subtract_twice(x: Any, first: Any, second: Any, out: Any) -> Any:
 
 
 @loop
-def sums_apart(x: Any, apart: Any, also: Any, frame: Any, e: Any) -> Any:
-    """Exponentials of a row, their sum and sum of squares without those at two places, and these two.
+def sum_apart(x: Any, apart: Any, frame: Any, e: Any) -> Any:
+    """Exponentials of a row, their sum without the one at a place, if there is one, and that one.
 
-    `e` takes the exponentials, 0 at both places; where it is shorter than the row it is only a place to
-    work in. The second place may be the first again, whose exponential then comes back as 0.
+    `e` takes the exponentials, 0 at the place; where it is shorter than the row it is only a place to
+    work in.
+    """
+    k, kept = x.shape[0], e.shape[0] == x.shape[0]
+    others, own = 0.0, 0.0
+    for start in range(0, k, PIECE):
+        stop = min(start + PIECE, k)
+        piece = e[start:stop] if kept else e[: stop - start]
+        exponentials(x[start:stop], frame, piece)
+        if start <= apart < stop:
+            own = np.float64(piece[apart - start])
+            piece[apart - start] = 0
+        others += sum_of(piece)
+    return others, own
+
+
+@loop
+def sums_apart(x: Any, apart: Any, also: Any, frame: Any, e: Any) -> Any:
+    """The same with a second place apart, and the sum of squares.
+
+    The second may be the first again, whose exponential then comes back as 0.
     """
     k, kept = x.shape[0], e.shape[0] == x.shape[0]
     rest, squares, own, other = 0.0, 0.0, 0.0, 0.0
@@ -121,189 +141,123 @@ def sums_apart(x: Any, apart: Any, also: Any, frame: Any, e: Any) -> Any:
 
 
 @loop
-def sum_apart(x: Any, apart: Any, frame: Any, e: Any) -> Any:
-    """Exponentials of a row, their sum without the one at a place, and that one; `e` as in `sums_apart`."""
-    k, kept = x.shape[0], e.shape[0] == x.shape[0]
-    others, own = 0.0, 0.0
-    if k <= PIECE:  # the same without cutting, which takes as long as the arithmetic of some ten classes
-        exponentials(x, frame, e)
-        if apart >= 0:
-            own = np.float64(e[apart])
-            e[apart] = 0
-        return sum_of(e), own
-    for start in range(0, k, PIECE):
-        stop = min(start + PIECE, k)
-        piece = e[start:stop] if kept else e[: stop - start]
-        exponentials(x[start:stop], frame, piece)
-        if start <= apart < stop:
-            own = np.float64(piece[apart - start])
-            piece[apart - start] = 0
-        others += sum_of(piece)
-    return others, own
+def find_frames(block: Any, g: Any) -> Any:
+    for i in range(block.shape[0]):
+        g.largest[i] = largest_of(block[i])
+    group.find_frames(g)
 
 
 @loop
-def has_softmax(largest: Any, total: Any) -> Any:
-    """Whether a row is of finite logits and -inf: the sum is nan where one of them is, or is +inf."""
-    return -np.inf < largest < np.inf and total < np.inf
+def find_exponentials(block: Any, g: Any, e: Any) -> Any:
+    for i in range(block.shape[0]):
+        exponentials(block[i], (g.base[i], g.floor[i], g.power[i]), e[i])
 
 
 @loop
-def is_label(label: Any, classes: Any) -> Any:
-    return 0 <= label < classes
+def find_sums(block: Any, g: Any, e: Any) -> Any:
+    """Exponentials into `e`, 0 for the class apart; their sums."""
+    if block.shape[1] > PIECE:
+        for i in range(block.shape[0]):
+            frame = g.base[i], g.floor[i], g.power[i]
+            g.others[i], g.own[i] = sum_apart(block[i], g.places[i], frame, e[i])
+        return
+    # one loop after the other over all rows: none waits for what the loop before has just written
+    find_exponentials(block, g, e)
+    for i in range(block.shape[0]):
+        place = np.uint64(g.places[i])
+        g.own[i] = e[i, place]
+        e[i, place] = 0
+    for i in range(block.shape[0]):
+        g.others[i] = sum_of(e[i])
 
 
 @loop
-def is_ignored(label: Any, ignored: Any) -> Any:
-    """Whether it is the label of rows that do not count, of which there is one or none."""
-    return ignored.shape[0] > 0 and label == ignored[0]
+def find_squares(block: Any, g: Any, s: Any, e: Any) -> Any:
+    """Exponentials into `e`, 0 for the label and the largest; sums of the rest and of their squares."""
+    for i in range(block.shape[0]):
+        s.tops[i] = place_of(block[i], g.largest[i])
+    if block.shape[1] > PIECE:
+        for i in range(block.shape[0]):
+            frame = g.base[i], g.floor[i], g.power[i]
+            found = sums_apart(block[i], g.places[i], s.tops[i], frame, e[i])
+            s.rest[i], s.squares[i], g.own[i], s.other[i] = found
+        return
+    find_exponentials(block, g, e)
+    for i in range(block.shape[0]):
+        place = np.uint64(g.places[i])
+        g.own[i] = e[i, place]
+        e[i, place] = 0
+        top = np.uint64(s.tops[i])
+        s.other[i] = e[i, top]
+        e[i, top] = 0
+    for i in range(block.shape[0]):
+        s.rest[i] = sum_of(e[i])
+        s.squares[i] = sum_of_squares(e[i])
 
 
 @loop
-def least_sum(x: Any) -> Any:
-    """A sum of exponentials below this may lack some that have underflown."""
-    return np.float64(np.finfo(x.dtype).tiny) * 2.0**30
+def _find_totals(block: Any, g: Any, e: Any) -> Any:
+    if block.shape[1] > PIECE:
+        for i in range(block.shape[0]):
+            g.others[i], _ = sum_apart(block[i], -1, (g.base[i], g.floor[i], g.power[i]), e[i])
+        return
+    find_exponentials(block, g, e)
+    for i in range(block.shape[0]):
+        g.others[i] = sum_of(e[i])
 
 
 @loop
-def loss_of(x: Any, label: Any, own_logit: Any, largest: Any, others: Any, own: Any) -> Any:
-    """-log of the softmax at the label, from the exponential there and the sum of the others."""
-    if own == 0.0:  # underflown beside the largest
-        base, floor, power = frame_of(largest)
-        top = np.float64(exponential(largest, base, floor, power))
-        return (np.float64(largest) - np.float64(own_logit)) + log_of_share(others - top, top)
-    if others < least_sum(x):
-        others = 0.0
-        for j in range(x.shape[0]):
-            if j != label:
-                others += math.exp(np.float64(x[j]) - np.float64(own_logit))
-        return math.log1p(others)
-    return log_of_share(others, own)
-
-
-@loop
-def softmax(x: Any, out: Any) -> Any:
-    """The softmax of a row; False, and nan, where it has none."""
-    largest = largest_of(x)
-    total, _ = sum_apart(x, -1, frame_of(largest), out)
-    if not has_softmax(largest, total):
-        fill(out, np.nan)
-        return False
-    share, rest = reciprocal(total, x[0])
-    multiply_twice(out, share, rest)
-    return True
-
-
-@loop
-def spread_of(x: Any, e: Any) -> Any:
-    """The largest entry, and log of the sum of exp(x - largest), nan where there is no softmax."""
-    largest = largest_of(x)
-    top = place_of(x, largest)
-    others, own = sum_apart(x, top, frame_of(largest), e)
-    valid = has_softmax(largest, others + own)
-    return largest, loss_of(x, top, largest, largest, others, own) if valid else np.nan
-
-
-@loop
-def log_softmax(x: Any, out: Any, e: Any) -> Any:
-    """The logarithm of the softmax of a row; False, and nan, where it has none."""
-    largest, spread = spread_of(x, e)
-    if np.isnan(spread):
-        fill(out, np.nan)
-        return False
-    _subtract_twice(x, largest, x.dtype.type(spread), out)
-    return True
-
-
-@loop
-def cross_entropy(x: Any, label: Any, ignored: Any, weights: Any, scale: Any, e: Any, wanted: Any) -> Any:
-    """The loss of a row and whether it has one; where wanted, `e` becomes its gradient."""
-    if is_ignored(label, ignored):
-        fill(e, 0)
-        return 0.0, True
-    largest = largest_of(x)
-    if is_label(label, x.shape[0]):
-        own_logit = x[label]
-        others, own = sum_apart(x, label, frame_of(largest), e)
-        if has_softmax(largest, others + own):
-            weight = weights[label] if weights.shape[0] > 0 else 1.0
-            loss = weight * loss_of(x, label, own_logit, largest, others, own) if weight != 0 else 0.0
-            if wanted:
-                factor = weight * scale / (others + own)
-                multiply(e, x.dtype.type(factor))
-                e[label] = -others * factor
-            return loss, True
-    fill(e, np.nan)
-    return np.nan, False
-
-
-@loop
-def _squared_error_slopes(e: Any, share: Any, centre: Any, scale: Any) -> Any:
-    for j in range(e.shape[0]):
-        q = e[j] * share
-        e[j] = scale * q * (q - centre)
-
-
-@loop
-def squared_error(x: Any, label: Any, ignored: Any, scale: Any, e: Any, wanted: Any) -> Any:
-    """The squared error of a row's softmax and whether it has one; where wanted, `e` becomes its gradient.
-
-    With o and s the sums of q and q^2 of the other classes the loss is o^2 + s and the slopes are 2 q
-    (q - c), c = s - q_y o; that of the label is -2 q_y loss. That of the largest, where it is not the
-    label, nearly cancels as q nears 1: it is minus the sum of all others.
-    """
-    if is_ignored(label, ignored):
-        fill(e, 0)
-        return 0.0, True
-    largest = largest_of(x)
-    if is_label(label, x.shape[0]):
-        top = label if x[label] == largest else place_of(x, largest)
-        rest, squares, own, other = sums_apart(x, label, top, frame_of(largest), e)
-        total = rest + other + own
-        if has_softmax(largest, total):
-            share = 1.0 / total
-            rest, squares, own, other = rest * share, squares * share * share, own * share, other * share
-            loss = (rest + other) * (rest + other) + (squares + other * other)
-            if wanted:
-                number = x.dtype.type
-                centre = squares + other * other - own * (rest + other)
-                _squared_error_slopes(e, number(share), number(centre), number(2.0 * scale))
-                if top != label:
-                    e[top] = 2.0 * scale * (own * loss - squares + centre * rest)
-                e[label] = -2.0 * scale * own * loss
-            return loss, True
-    fill(e, np.nan)
-    return np.nan, False
+def _find_spreads(block: Any, g: Any, e: Any) -> Any:
+    """log of the sum of exp(x - largest) of each row."""
+    find_frames(block, g)
+    for i in range(block.shape[0]):
+        g.places[i] = place_of(block[i], g.largest[i])
+    find_sums(block, g, e)
+    group.find_losses(block, g)
 
 
 @kernel
 def softmaxes(x: Any, out: Any) -> Any:
     bad = -1
-    for i in range(x.shape[0]):
-        if not softmax(x[i], out[i]) and bad < 0:
-            bad = i
+    size = rows_together(x.shape[1])
+    g, rest = group.group_of(size, out), np.empty(size, out.dtype)
+    for start in range(0, x.shape[0], size):
+        block, results = x[start : start + size], out[start : start + size]
+        find_frames(block, g)
+        _find_totals(block, g, results)
+        group.find_shares(g, rest)
+        for i in range(block.shape[0]):
+            _multiply_twice(results[i], g.share[i], rest[i])
+        found = group.clear_without_softmax(g, results)
+        bad = start + found if bad < 0 <= found else bad
     return bad
 
 
 @kernel
 def log_softmaxes(x: Any, out: Any) -> Any:
     bad = -1
-    e = np.empty(min(PIECE, x.shape[1]), x.dtype)
-    for i in range(x.shape[0]):
-        if not log_softmax(x[i], out[i], e) and bad < 0:
-            bad = i
+    size = rows_together(x.shape[1])
+    g, e = group.group_of(size, out), np.empty((size, min(PIECE, x.shape[1])), out.dtype)
+    for start in range(0, x.shape[0], size):
+        block, results = x[start : start + size], out[start : start + size]
+        _find_spreads(block, g, e)
+        for i in range(block.shape[0]):
+            _subtract_twice(block[i], g.largest[i], out.dtype.type(g.loss[i]), results[i])
+        found = group.clear_without_softmax(g, results)
+        bad = start + found if bad < 0 <= found else bad
     return bad
 
 
 @kernel
 def logsumexps(x: Any, out: Any) -> Any:
     bad = -1
-    e = np.empty(min(PIECE, x.shape[1]), x.dtype)
-    for i in range(x.shape[0]):
-        largest, spread = spread_of(x[i], e)
-        out[i] = np.float64(largest) + spread
-        if np.isnan(spread) and bad < 0:
-            bad = i
+    size = rows_together(x.shape[1])
+    g, e = group.group_of(size, x), np.empty((size, min(PIECE, x.shape[1])), x.dtype)
+    for start in range(0, x.shape[0], size):
+        block = x[start : start + size]
+        _find_spreads(block, g, e)
+        found = group.store_logsumexps(g, out[start : start + size])
+        bad = start + found if bad < 0 <= found else bad
     return bad
 
 
@@ -316,30 +270,60 @@ def cross_entropies(
     Rows with the label in `ignored`, which may be empty, cost 0; `weights` are of the classes, or
     empty; `scale`, one number or one for each row, multiplies the gradient.
     """
-    bad = -1
-    wanted = gradient.shape[0] > 0
-    piece = np.empty(min(PIECE, x.shape[1]), x.dtype)
-    for i in range(x.shape[0]):
-        e = gradient[i] if wanted else piece
-        losses[i], valid = cross_entropy(
-            x[i], labels[i], ignored, weights, scale[i if scale.shape[0] > 1 else 0], e, wanted
-        )
-        if not valid and bad < 0:
-            bad = i
+    bad, k = -1, x.shape[1]
+    size, wanted = rows_together(k), gradient.shape[0] > 0
+    g, work = group.group_of(size, x), np.empty((size, min(PIECE, k)), x.dtype)
+    for start in range(0, x.shape[0], size):
+        block, its = x[start : start + size], labels[start : start + size]
+        costs, results = losses[start : start + size], gradient[start : start + size]
+        odd = group.load_labels(its, ignored, k, g)
+        find_frames(block, g)
+        find_sums(block, g, results if wanted else work)
+        odd |= group.find_losses(block, g)
+        group.load_scale(scale, start, block.shape[0], g)
+        group.weigh(weights, block.shape[0], g)
+        group.copy(g.loss, costs)
+        if wanted:
+            group.find_slopes(g)
+            for i in range(block.shape[0]):
+                _multiply(results[i], g.share[i])
+            group.store_at(g.places, g.slope, results)
+        if odd:
+            found = group.clear_odd(its, ignored, k, g, costs, results)
+            bad = start + found if bad < 0 <= found else bad
     return bad
+
+
+@loop
+def _multiply_by_distance(e: Any, share: Any, centre: Any, factor: Any) -> Any:
+    for j in range(e.shape[0]):
+        q = e[j] * share
+        e[j] = factor * q * (q - centre)
 
 
 @kernel
 def squared_errors(x: Any, labels: Any, ignored: Any, scale: Any, losses: Any, gradient: Any) -> Any:
     """Squared errors of the softmax of rows, and their gradient; as `cross_entropies`."""
-    bad = -1
-    wanted = gradient.shape[0] > 0
-    piece = np.empty(min(PIECE, x.shape[1]), x.dtype)
-    for i in range(x.shape[0]):
-        e = gradient[i] if wanted else piece
-        losses[i], valid = squared_error(
-            x[i], labels[i], ignored, scale[i if scale.shape[0] > 1 else 0], e, wanted
-        )
-        if not valid and bad < 0:
-            bad = i
+    bad, k = -1, x.shape[1]
+    size, wanted = rows_together(k), gradient.shape[0] > 0
+    g, s = group.group_of(size, x), squares.squares_of(size, x)
+    work = np.empty((size, min(PIECE, k)), x.dtype)
+    for start in range(0, x.shape[0], size):
+        block, its = x[start : start + size], labels[start : start + size]
+        costs, results = losses[start : start + size], gradient[start : start + size]
+        odd = group.load_labels(its, ignored, k, g)
+        find_frames(block, g)
+        find_squares(block, g, s, results if wanted else work)
+        squares.find_losses(g, s)
+        group.copy(g.loss, costs)
+        if wanted:
+            group.load_scale(scale, start, block.shape[0], g)
+            squares.find_slopes(g, s)
+            for i in range(block.shape[0]):
+                _multiply_by_distance(results[i], g.share[i], s.centre[i], s.twice[i])
+            group.store_at(s.tops, s.of_top, results)
+            group.store_at(g.places, g.slope, results)
+        if odd or not group.all_have_softmax(g):
+            found = group.clear_odd(its, ignored, k, g, costs, results)
+            bad = start + found if bad < 0 <= found else bad
     return bad

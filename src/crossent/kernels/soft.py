@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from crossent.kernels import rows
+from crossent.kernels import group, rows
 from crossent.kernels.compiled import kernel, loop, sum_loop
 from crossent.kernels.scalar import exponential, frame_of
 
@@ -84,26 +84,26 @@ def cross_entropies(
     piece, amounts = np.empty(min(rows.PIECE, k)), np.empty(k)
     for i in range(x.shape[0]):
         label = labels[i] if hard else 0
-        if hard and rows.is_ignored(label, ignored):
+        if hard and group.is_ignored(label, ignored):
             losses[i] = 0
             if wanted:
-                rows.fill(gradient[i], 0)
+                group.fill(gradient[i], 0)
             continue
         largest = rows.largest_of(x[i])
         frame = frame_of(largest)
         top = rows.place_of(x[i], largest)
         others, own = rows.sum_apart(x[i], top, frame, piece)
-        if not (rows.has_softmax(largest, others + own) and rows.is_label(label, k)):
+        if not (group.has_softmax(largest, others + own) and group.is_label(label, k)):
             losses[i] = np.nan
             if wanted:
-                rows.fill(gradient[i], np.nan)
+                group.fill(gradient[i], np.nan)
             bad = i if bad < 0 else bad
             continue
         if hard:
             _smoothed(label, weights, kept, spread_evenly, amounts)
         else:
             _amounts(p[i], weights, kept, spread_evenly, amounts)
-        spread = rows.loss_of(x[i], top, largest, largest, others, own)
+        spread = group.loss_of(x[i], top, largest, others, own)
         total = 0.0
         for start in range(0, k, rows.PIECE):
             stop = min(start + rows.PIECE, k)
@@ -165,10 +165,10 @@ def squared_errors(x: Any, p: Any, scale: Any, losses: Any, gradient: Any) -> An
         frame = frame_of(largest)
         top = rows.place_of(x[i], largest)
         others, own = rows.sum_apart(x[i], top, frame, piece)
-        if not rows.has_softmax(largest, others + own):
+        if not group.has_softmax(largest, others + own):
             losses[i] = np.nan
             if wanted:
-                rows.fill(gradient[i], np.nan)
+                group.fill(gradient[i], np.nan)
             bad = i if bad < 0 else bad
             continue
         share = 1.0 / (others + own)
