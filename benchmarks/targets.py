@@ -139,7 +139,9 @@ def judge(function: str, dtype: str, rows: Sequence[Row]) -> list[Target]:
         case "softmax" | "log_softmax":
             found = _faster(f"{function}, fresh", bare, fresh_peers, 1.0, strictly=True)
             if out is not None:
-                found += _faster(f"{function}, into out", out, peers, NORMALISED)
+                in_use = [row for row in peers if row.into_out]
+                found += _faster(f"{function}, into out", out, fresh_peers, NORMALISED)
+                found += _faster(f"{function}, all into memory in use", out, in_use, 1.0, strictly=True)
             return found
         case "squared_error":
             eager = [row for row in peers if row.contender == EAGER]

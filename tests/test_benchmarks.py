@@ -169,7 +169,7 @@ def test_all_do_the_same_job(function):
         assert (errors.loss or 0) < 100, one.name
         assert (errors.matrix or 0) < 1000, one.name
         assert errors != Errors(None, None) or one.name == "scikit-learn log_loss"
-        if one.into_out:
+        if one.into_out and "memory kept" not in one.name:
             assert np.shares_memory(one.matrix(one.run()), case.out), one.name
 
 

@@ -129,7 +129,7 @@ def options(problem: Problem, class_weights: Array | None, label_smoothing: floa
 
 
 def upstream(problem: Problem, factor: Array | None) -> Any:
-    """One factor for each row, of the library of the rows."""
+    """One factor for each row, or of arrays one for all, of the library of the rows."""
     rows = problem.rows
     n = len(rows.view)
     given: Array = 1.0 if factor is None else factor
@@ -142,7 +142,7 @@ def upstream(problem: Problem, factor: Array | None) -> Any:
         raise ShapeError(f"upstream has shape {array.shape}: pass a number, or one for each of {n} losses")
     if is_tensor(rows.values):
         return _torch_ops().beside(given if is_tensor(given) else array, rows.values).expand(n)
-    return np.broadcast_to(array.astype(np.float64), n)
+    return np.atleast_1d(array.astype(np.float64))
 
 
 def check_out(out: Array | None, rows: Rows, *others: Array) -> None:

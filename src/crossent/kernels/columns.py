@@ -10,13 +10,42 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
 
 from crossent.kernels import group, squares
 from crossent.kernels.compiled import kernel, loop
-from crossent.kernels.scalar import exponential, larger, multiply_add
+from crossent.kernels.scalar import exponential, intrinsic, larger, multiply_add
 
 BLOCK = 256
 """Examples that are a group: their exponentials stay in the first-level cache."""
+
+
+@intrinsic
+def _fetch(_context: Any, x: Any, i: Any) -> Any:
+    """Asks for the cache line of an entry of a C-contiguous array, and does not wait for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        word = ir.IntType(32)
+        line = builder.bitcast(builder.gep(array.data, [arguments[1]]), ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [line.type, word, word, word])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [line, word(0), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(x, i), generate
+
+
+@loop
+def fetch(x: Any, start: Any) -> Any:
+    """A group that comes next is on its way to the cache while the one before is computed.
+
+    The processor looks ahead of a loop that reads on and on, but here every read is followed by much else.
+    """
+    for i in range(start * x.strides[0], min(start + BLOCK, x.shape[0]) * x.strides[0], 64):
+        _fetch(x, i // x.itemsize)
 
 
 @loop
@@ -185,6 +214,7 @@ def softmaxes(x: Any, out: Any, t: Any) -> Any:
     start_with(t)
     for start in range(0, x.shape[0], BLOCK):
         block, results = x[start : start + BLOCK], out[start : start + BLOCK]
+        fetch(x, start + BLOCK)
         load(block, t)
         find_frames(t, g)
         find_exponentials(t, g)
@@ -203,6 +233,7 @@ def log_softmaxes(x: Any, out: Any, t: Any) -> Any:
     start_with(t)
     for start in range(0, x.shape[0], BLOCK):
         block, results = x[start : start + BLOCK], out[start : start + BLOCK]
+        fetch(x, start + BLOCK)
         _find_spreads(block, t, e, g)
         group.copy(g.loss, g.share)
         _store_logarithms(t, g.largest, g.share, results)
@@ -218,6 +249,7 @@ def logsumexps(x: Any, out: Any, t: Any) -> Any:
     start_with(t)
     for start in range(0, x.shape[0], BLOCK):
         block = x[start : start + BLOCK]
+        fetch(x, start + BLOCK)
         _find_spreads(block, t, e, g)
         found = group.store_logsumexps(g, out[start : start + BLOCK])
         bad = start + found if bad < 0 <= found else bad
@@ -235,6 +267,8 @@ def cross_entropies(
         block, its = x[start : start + BLOCK], labels[start : start + BLOCK]
         costs, results = losses[start : start + BLOCK], gradient[start : start + BLOCK]
         odd = group.load_labels(its, ignored, k, g)
+        fetch(labels, start + BLOCK)
+        fetch(x, start + BLOCK)
         load(block, t)
         find_frames(t, g)
         find_exponentials(t, g)
@@ -261,6 +295,8 @@ def squared_errors(x: Any, labels: Any, ignored: Any, scale: Any, losses: Any, g
         block, its = x[start : start + BLOCK], labels[start : start + BLOCK]
         costs, results = losses[start : start + BLOCK], gradient[start : start + BLOCK]
         odd = group.load_labels(its, ignored, k, g)
+        fetch(labels, start + BLOCK)
+        fetch(x, start + BLOCK)
         load(block, t)
         find_frames(t, g)
         find_squares(t, block.shape[0], g, s)
