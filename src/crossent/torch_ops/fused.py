@@ -25,7 +25,7 @@ from crossent.torch_ops import slopes
 from crossent.torch_ops.arithmetic import Name
 from crossent.torch_ops.forward import MEAN, NONE, Options, computed, loss_shape
 from crossent.torch_ops.library import define
-from crossent.torch_ops.tensors import IGNORED, beside, wide, wide_dtype
+from crossent.torch_ops.tensors import IGNORED, beside, room, wide, wide_dtype
 
 
 def softmax_cross_entropy(
@@ -174,7 +174,11 @@ class _Operators:
         scale: Tensor | None,
         *options: Any,
     ) -> tuple[Tensor, Tensor]:
-        gradient = torch.empty_like(logits, device="cpu")
+        gradient = (
+            room(logits.shape, logits.dtype)
+            if logits.is_contiguous()
+            else torch.empty_like(logits, device="cpu")
+        )
         loss = computed(self._name, logits, target, class_weights, scale, Options(*options), gradient)
         return loss, gradient.to(logits.device)
 

@@ -14,7 +14,7 @@ from crossent import reference
 from crossent.kernels import threads
 from crossent.torch_ops import arithmetic
 from crossent.torch_ops.library import define
-from crossent.torch_ops.tensors import view, wide, wide_dtype
+from crossent.torch_ops.tensors import room, view, wide, wide_dtype
 
 
 def softmax(logits: Tensor, temperature: float = 1.0) -> Tensor:
@@ -85,7 +85,7 @@ def _filled(
     formula: Callable[..., NDArray[np.float64]], *rows: Tensor, dtype: torch.dtype, shape: torch.Size
 ) -> Tensor:
     """The formula on the NumPy views of the tensors, on the device of the last."""
-    out = torch.empty(shape, dtype=dtype, device="cpu")
+    out = room(shape, dtype)
     views = [view(tensor) for tensor in rows]
     arithmetic.filled(formula, view(out), *views, workers=_workers())
     return out.to(rows[-1].device)
@@ -95,7 +95,7 @@ def _of_each_entry(name: str, backward: Callable[[Tensor, Tensor], Tensor]) -> C
     """The operator of a formula that gives a value for each logit, at a temperature."""
 
     def compute(logits: Tensor, temperature: float) -> Tensor:
-        out = torch.empty(logits.shape, dtype=logits.dtype, device="cpu")
+        out = room(logits.shape, logits.dtype)
         options: dict[str, Any] = {"logarithm": name == "log_softmax", "temperature": temperature}
         arithmetic.softmax(view(logits), view(out), **options, workers=_workers())
         return out.to(logits.device)

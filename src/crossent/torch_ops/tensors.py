@@ -16,6 +16,11 @@ from crossent.errors import DtypeError, OptionError, ShapeError
 NARROW = (torch.float16, torch.bfloat16)
 FLOATS = (*NARROW, torch.float32, torch.float64)
 
+_LARGE = 2**22
+"""From so many bytes on NumPy asks for large pages."""
+_WORDS = {torch.float64: np.int64, torch.float32: np.int32, torch.float16: np.int16, torch.bfloat16: np.int16}
+"""Integers of the size of each type."""
+
 IGNORED = -1
 """The label of a row that does not count, once `where_kept` has marked it."""
 
@@ -36,6 +41,17 @@ def view(tensor: Tensor) -> NDArray[Any]:
         return tensor.detach().view(torch.int16).numpy(force=True).view(np.uint16)
     array: NDArray[Any] = tensor.numpy(force=True)
     return array
+
+
+def room(shape: torch.Size, dtype: torch.dtype) -> Tensor:
+    """New memory on the CPU for a result of one of the four types.
+
+    Large results lie in NumPy's memory, which asks the system for large pages: in PyTorch's own a result
+    takes twice as long, since its pages are thousands, and each is zeroed when it is first written to.
+    """
+    if shape.numel() * dtype.itemsize < _LARGE:
+        return torch.empty(shape, dtype=dtype, device="cpu")
+    return torch.from_numpy(np.empty(shape, _WORDS[dtype])).view(dtype)
 
 
 def beside(values: NDArray[Any] | Tensor, tensor: Tensor) -> Tensor:
