@@ -127,9 +127,9 @@ def _words(found: Race) -> _Words:
     return _Words(
         learnt_from=str(LEARNT_FROM),
         judged_on=str(JUDGED_ON),
-        typical=f"a probability of {found.typical_of_wrong_start:.4f}",
+        typical=f"{found.typical_of_wrong_start:.4f}",
         common_rate=f"{COMMON_RATE:g}",
-        rates=", ".join(f"{rate:g}" for rate in RATES),
+        rates=f"{len(RATES)} from {RATES[0]:g} to {RATES[-1]:g}",
         goal=f"{GOAL:.0%}".replace("%", " %"),
         outcomes={
             f"{start}-{rate}": _outcome(runs, found.typical_of_wrong_start if start == "wrong" else None)
@@ -175,7 +175,7 @@ def _outcome(runs: Mapping[str, Run], typical: float | None) -> str:
         if squared.arrived is None:
             first = f"Cross-entropy is there after {_arrival(entropy)}, squared error {_arrival(squared)}."
         if typical is not None:
-            first += f" Its gradient is multiplied by q(1 − q), here typically {typical * (1 - typical):.4f}."
+            first += f" Its gradient is multiplied by q(1 − q), typically {typical * (1 - typical):.4f}."
     if _steps(raw) < _steps(entropy):
         return f"{first} Raw outputs have no softmax to pass: {_arrival(raw)}."
     return f"{first} Raw outputs take {_arrival(raw)}."
@@ -185,8 +185,8 @@ def _judged(runs: Mapping[str, Run], loss: str, slowest: str) -> str:
     if loss == slowest:
         end = runs[loss].wrong[-1]
         return (
-            f"After {STEPS} steps it still makes {_percent(end)} mistakes. The right class has nearly no "
-            "probability, and q(1 − q) kills the gradient. At a rate of its own it does better: look."
+            f"After {STEPS} steps it still makes {_percent(end)} mistakes: q(1 − q) kills its gradient. "
+            "See what a rate of its own does for it."
         )
     return f"It is there after {_arrival(runs[loss])}. Play it and see which one stays at the top."
 

@@ -2,7 +2,7 @@
 
 section("cross-entropy", {
   "ce-dog": within(2.2, -5, 5), "ce-cat": within(0, -5, 5), label: within(1, 0, 1),
-  unit: among("nats", ["nats", "bits"]), loss: within(0.38, 0, 3),
+  unit: among("nats", ["nats", "bits"]), loss: within(0.7, 0, 3),
 }, () => {
   const scores = [settings["ce-dog"], settings["ce-cat"]], p = [settings.label, 1 - settings.label];
   const q = softmax(scores), powers = scores.map(Math.exp), total = sum(powers);
@@ -26,6 +26,7 @@ section("cross-entropy", {
   inUnit("entropy", entropy(p));
   inUnit("divergence", divergence(p, q));
   inUnit("whole", crossEntropy(p, q));
+  for (const place of document.querySelectorAll("[data-log]")) place.textContent = log;
   for (const place of document.querySelectorAll("[data-unit]")) place.textContent = settings.unit;
   const longest = Math.max(1.5, crossEntropy(p, q));
   bar("entropy", entropy(p) / longest);
@@ -39,6 +40,10 @@ section("cross-entropy", {
     y: { at: linear(0, 1), ticks: [0, 0.5, 1].map(value => [value, String(value)]) },
   });
   drawing.line(range(0, 3, 90).map(value => [value, Math.exp(-value)]), "ce");
+  for (const [name, at] of [["NN1", measures(rowsOf(EXAMPLE))[0].ce], ["NN2", measures(rowsOf(EXAMPLE))[1].ce]]) {
+    drawing.put("circle", { class: "mark", cx: drawing.across(at), cy: drawing.up(Math.exp(-at)), r: 0.28 * drawing.unit });
+    drawing.text(at, Math.exp(-at), name, "tick", 0.5, -0.35);
+  }
   drawing.put("path", { class: "here", d: `M${drawing.across(settings.loss)} ${drawing.inner.bottom}V${drawing.up(typical)}H${drawing.inner.left}` });
   drawing.dot(settings.loss, typical, "ce");
 });

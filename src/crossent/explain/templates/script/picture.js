@@ -18,6 +18,9 @@ section("picture", {
     show(`picture-q-${name}`, q[j], together ? fixed(q[j], 2) : `${fixed(100 * q[j], 0)} %`);
     bar(`picture-${name}`, q[j]);
   });
+  bar("stack-dog", q[0]);
+  bar("stack-cat", q[1]);
+  for (const one of document.querySelectorAll('[data-bar="stack-cat"]')) one.style.setProperty("--from", `${100 * q[0]}%`);
   show("picture-total", total, together ? fixed(total, 2) : "");
   show("picture-sum", sum(q), together ? fixed(sum(q), 2) : `${fixed(100 * q[0], 0)} + ${fixed(100 * q[1], 0)} %`);
 });

@@ -23,7 +23,7 @@ section("race", {
     show(`race-${lane}`, run.wrong[at], `${fixed(100 * run.wrong[at], 1)} %`);
     show(`race-${lane}-rate`, run.rate, String(run.rate));
     const arrived = run.arrived !== null && run.arrived <= at;
-    show(`race-${lane}-arrived`, arrived ? run.arrived : NaN, arrived ? String(run.arrived) : at === LAST ? "never" : "not yet");
+    show(`race-${lane}-arrived`, arrived ? run.arrived : NaN, arrived ? String(run.arrived) : at === LAST ? `not in ${LAST}` : "not yet");
   }
   for (const one of document.querySelectorAll("[data-outcome]")) one.hidden = one.dataset.outcome !== `${settings.from}-${settings.rate}`;
   part("play").textContent = ticking ? "Pause" : at === LAST ? "Play again" : "Play";

@@ -38,7 +38,7 @@ section("softmax", {
     const name = `slope-${ANIMALS[i]}-${ANIMALS[j]}`, value = slope / temperature;
     show(name, value, fixed(value, 3));
     for (const cell of document.querySelectorAll(`[data-heat="${name}"]`)) {
-      cell.style.setProperty("--heat", `${Math.min(1, Math.abs(value) / 0.25) * 55}%`);
+      cell.style.setProperty("--heat", `${Math.min(1, Math.abs(value) / 0.25) * 36}%`);
       cell.classList.toggle("falls", value < 0);
     }
   }));

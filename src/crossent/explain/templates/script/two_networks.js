@@ -38,7 +38,7 @@ function drawRows(rows) {
     body.dataset.shape = shape;
     const heads = NAMES.slice(0, classes).map((name, j) => `<th scope="col"${j === 0 ? ' class="first"' : ""}>${name}</th>`).join("");
     part("rows-head").innerHTML = `<tr><td></td>${["it is, p", "NN1 says, q", "NN2 says, q"].map(text => `<th scope="colgroup" class="first" colspan="${classes}">${text}</th>`).join("")}</tr><tr><td></td>${heads.repeat(3)}</tr>`;
-    body.innerHTML = rows.map((row, i) => `<tr><th scope="row"><svg class="animal" aria-hidden="true"><use/></svg><span>${i + 1}</span></th>${row.map((_, j) => {
+    body.innerHTML = rows.map((row, i) => `<tr><th scope="row"><span><svg class="animal" aria-hidden="true"><use/></svg>${i + 1}</span></th>${row.map((_, j) => {
       const group = Math.floor(j / classes), label = `picture ${i + 1}, ${["p", "NN1", "NN2"][group]}, ${NAMES[j % classes]}`;
       return `<td${j % classes === 0 ? ' class="first"' : ""}><input type="number" min="0" max="1" step="any" data-row="${i}" data-column="${j}" aria-label="${label}"></td>`;
     }).join("")}</tr>`).join("");
@@ -148,5 +148,5 @@ part("use-pasted").addEventListener("click", () => {
   if (!trouble && rows.length > MOST_ROWS) trouble = `${rows.length} rows are too many for a page; paste ${MOST_ROWS}, and give the rest to crossent compare.`;
   if (!trouble && !rows.length) trouble = "There is only a heading; paste rows below it.";
   part("paste-trouble").textContent = trouble;
-  if (!trouble) { part("pasting").open = false; set("rows", rows); }
+  if (!trouble) { set("rows", rows); }
 });
