@@ -2,36 +2,22 @@
 
 import json
 import re
-import shutil
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
+from browsers import SHOTS, browser, needs_chromium, serious_problems, watch
 from crossent.wording import visible
 from golden_cases import CASES as GOLDEN
 from golden_cases import worked_example
 from report_cases import DATA, HOSTILE, cifar, hostile, large, photographs, two
 
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-quic", "--disable-background-networking"]
-ARGUMENTS += ["--disable-dev-shm-usage"]  # small in containers, where the pages of many models would crash
 PATIENCE = 180_000  # milliseconds: on a busy machine the largest page takes its time
-SHOTS = Path(__file__).parents[1] / "build" / "screenshots"
 MINUS = "−"
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
+pytestmark = needs_chromium
+__all__ = ["browser"]  # the fixture, which pytest looks for here
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +56,7 @@ def opened(browser, folder):
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
         page = context.new_page()
-        page.on("console", lambda message: seen.append(("console", message.text)))
-        page.on("pageerror", lambda error: seen.append(("error", str(error))))
-        page.on("dialog", lambda dialog: (seen.append(("dialog", dialog.message)), dialog.dismiss()))
-        page.on(
-            "request",
-            lambda one: (
-                None
-                if one.url in (path.as_uri(),) or one.url.startswith("data:")
-                else seen.append(("request", one.url))
-            ),
-        )
+        watch(page, path.as_uri(), seen)
         page.goto(path.as_uri())
         if media is not None:
             page.emulate_media(media=media)
@@ -222,13 +198,7 @@ def test_nobody_is_shut_out(opened, name, dark):
     page.add_style_tag(
         content=".scroll { background: none !important }"
     )  # whose shades hide contrasts from axe
-    found = Axe().run(page).response["violations"]
-    serious = [
-        f"{one['id']}: {one['nodes'][0]['html'][:200]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert serious_problems(page) == []
     levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(one => +one.tagName[1])")
     assert levels[0] == 1
     assert all(b <= a + 1 for a, b in pairwise(levels))

@@ -226,6 +226,34 @@ def demo(
         run(out, say=_say, show=typer.echo)
 
 
+@app.command()
+def explain(
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the page is written.")] = Path(
+        "crossent-explain.html"
+    ),
+    browse: Annotated[
+        bool,
+        typer.Option(
+            "--open/--no-open", show_default=False, help="Open it in a browser, if this is a terminal."
+        ),
+    ] = True,
+) -> None:
+    """Write and open a page on which softmax and cross-entropy can be tried out, offline."""
+    with _sentences():
+        check_place(out)  # before the work is done
+        from crossent.explain.page import page
+
+        text = page()
+        with written(out) as file:
+            file.write(text.encode())
+        _say(f"wrote {out}")
+        if browse and sys.stdout.isatty():
+            import webbrowser
+
+            if not webbrowser.open(out.resolve().as_uri()):
+                _say(f"no browser was found here: open {out} in one")
+
+
 @contextmanager
 def _sentences() -> Iterator[None]:
     """Errors as one sentence on stderr and an exit code; never a traceback for what a user got wrong."""

@@ -1,1 +1,1 @@
-"""The teaching page: `page` builds it, `race` makes the runs it shows, `templates/` are what it consists of."""
+"""The teaching page: `page` builds it, `race` makes the runs it shows, `templates/` are its parts."""

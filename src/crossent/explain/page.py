@@ -1,6 +1,6 @@
-"""The teaching page as one file: templates, the style sheet, the script and the runs of the race, put together.
+"""The teaching page as one file: templates, style sheet, script and the runs of the race, put together.
 
-What the page computes it computes in the reader's browser; here are only its sections and the words about runs.
+What it computes it computes in the reader's browser; here are only its sections and the words about runs.
 """
 
 from __future__ import annotations
@@ -164,16 +164,15 @@ def _keeps_up(runs: Mapping[str, Run]) -> bool:
 
 
 def _outcome(runs: Mapping[str, Run], typical: float | None) -> str:
-    """What came out of three runs; ``typical`` is what the start gives to the right class, if it is a wrong one."""
+    """What came out of three runs; ``typical`` is what a wrong start gives to the right class."""
     entropy, squared, raw = (
         runs[loss] for loss in ("cross-entropy", "squared error", "squared error of raw outputs")
     )
     if _keeps_up(runs):
-        first = f"Squared error keeps up: {_arrival(squared)} against {_arrival(entropy)}."
+        first = f"Squared error keeps up: {squared.arrived} steps against {entropy.arrived}."
     else:
-        first = f"Cross-entropy is there after {_arrival(entropy)}, squared error after {_arrival(squared)}."
-        if squared.arrived is None:
-            first = f"Cross-entropy is there after {_arrival(entropy)}, squared error {_arrival(squared)}."
+        after = "" if squared.arrived is None else "after "
+        first = f"Cross-entropy is there after {_arrival(entropy)}, squared error {after}{_arrival(squared)}."
         if typical is not None:
             first += f" Its gradient is multiplied by q(1 − q), typically {typical * (1 - typical):.4f}."
     if _steps(raw) < _steps(entropy):
@@ -202,7 +201,8 @@ def _where_it_keeps_up(found: Race) -> str:
     }
     rates: dict[Rate, str] = {"common": "at the common rate", "best": "each at its best rate"}
     places = [
-        f"{starts[start]} {rates[rate]} ({_arrival(runs['squared error'])} against {_arrival(runs['cross-entropy'])})"
+        f"{starts[start]} {rates[rate]} "
+        f"({runs['squared error'].arrived} steps against {runs['cross-entropy'].arrived})"
         for start, by_rate in found.runs.items()
         for rate, runs in by_rate.items()
         if _keeps_up(runs)

@@ -37,7 +37,7 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class Animals:
-    """Invented dogs (label 0) and cats (1), each by two numbers: length of the snout, roundness of the ears."""
+    """Invented dogs (label 0) and cats (1), each described by two numbers."""
 
     features: Floats
     labels: Labels
@@ -45,7 +45,7 @@ class Animals:
 
 @dataclass(frozen=True)
 class Run:
-    """One network's way: the share of mistakes on animals it has not seen, before each step and at the end."""
+    """One network's share of mistakes on animals it has not seen, before each step and at the end."""
 
     rate: float
     wrong: tuple[float, ...]
@@ -60,7 +60,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Race:
-    """All runs, by start, choice of rate and loss, and the probability that the wrong start gives to the truth."""
+    """All runs, by start, choice of rate and loss; and what the wrong start typically gives to the truth."""
 
     runs: Mapping[Start, Mapping[Rate, Mapping[str, Run]]]
     typical_of_wrong_start: float
