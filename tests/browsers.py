@@ -32,7 +32,7 @@ def watch(page, address, seen):
         "request",
         lambda one: (
             None
-            if one.url.partition("#")[0] == address or one.url.startswith("data:")
+            if one.url.partition("#")[0] in (address, "about:blank") or one.url.startswith("data:")
             else seen.append(("request", one.url))
         ),
     )

@@ -196,6 +196,8 @@ def test_sentences_follow_from_the_runs(steps, sentence, stuck):
     words = page_room._words(invented(*steps))
     assert words.outcomes["ordinary-common"] == sentence
     assert [text.lower() for _, text, _, right in words.answers if right] == [stuck]
+    for _, text, said, _ in words.answers:
+        assert ("kills its gradient" in said) == (text.lower() == stuck == "squared error of the softmax")
     assert words.outcomes.keys() == {
         f"{start}-{rate}" for start in ("ordinary", "wrong") for rate in ("common", "best")
     }

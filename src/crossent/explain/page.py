@@ -183,8 +183,9 @@ def _outcome(runs: Mapping[str, Run], typical: float | None) -> str:
 def _judged(runs: Mapping[str, Run], loss: str, slowest: str) -> str:
     if loss == slowest:
         end = runs[loss].wrong[-1]
+        reason = ": q(1 − q) kills its gradient" if loss == "squared error" else ""
         return (
-            f"After {STEPS} steps it still makes {_percent(end)} mistakes: q(1 − q) kills its gradient. "
+            f"After {STEPS} steps it still makes {_percent(end)} mistakes{reason}. "
             "See what a rate of its own does for it."
         )
     return f"It is there after {_arrival(runs[loss])}. Play it and see which one stays at the top."

@@ -42,6 +42,7 @@ function chart(svg, { x, y, left = 2.4, right = 0.6, top = 0.6, bottom = 1.6 }) 
 const range = (from, to, steps) => Array.from({ length: steps + 1 }, (_, i) => from + ((to - from) * i) / steps);
 
 // A bar of 0..1 within its cell
+const bars = byName("bar");
 function bar(name, share) {
-  for (const one of document.querySelectorAll(`[data-bar="${name}"]`)) one.style.setProperty("--share", `${Math.max(0, Math.min(1, share || 0)) * 100}%`);
+  for (const one of bars.get(name) ?? []) one.style.setProperty("--share", `${Math.max(0, Math.min(1, share || 0)) * 100}%`);
 }

@@ -1,7 +1,8 @@
 // What can be set, where it shows, and the address that keeps it. A section registers its settings and how it
 // is drawn; nothing outside this file touches the address.
 
-const settings = {}, specs = {}, owners = {}, drawn = {};
+// without a prototype: an address may name anything
+const [settings, specs, owners, drawn] = [1, 2, 3, 4].map(() => Object.create(null));
 let current = "picture";
 
 // A setting is what it starts as, and how it is read from an address (undefined: not so) and written there.
@@ -26,10 +27,14 @@ function set(key, value) {
 }
 
 // Shows a number wherever the page has a place for it, with all its digits in the element's value.
-const places = {};
+function byName(kind) {
+  const found = new Map();
+  for (const place of document.querySelectorAll(`[data-${kind}]`)) found.set(place.dataset[kind], [...(found.get(place.dataset[kind]) ?? []), place]);
+  return found;
+}
+const places = byName("show");
 function show(name, value, text) {
-  places[name] ??= [...document.querySelectorAll(`[data-show="${name}"]`)];
-  for (const place of places[name]) {
+  for (const place of places.get(name) ?? []) {
     if (place.tagName === "DATA") place.value = String(value);
     place.textContent = text;
   }
@@ -44,7 +49,13 @@ function control(key) {
     if (input.type === "radio") input.checked = input.value === value;
     else if (input.type === "checkbox") input.checked = value === "on";
     else input.value = input.dataset.scale === "log" ? Math.log10(value) : value;
+    spoken(input, value);
   }
+}
+
+// A slider on a logarithmic scale says the number, not its logarithm.
+function spoken(input, value) {
+  if (input.dataset.scale === "log") input.setAttribute("aria-valuetext", digits(value));
 }
 
 function setting(input) {
@@ -57,6 +68,7 @@ document.addEventListener("input", event => {
   const key = event.target.dataset?.setting;
   if (!key) return;
   settings[key] = setting(event.target);
+  spoken(event.target, settings[key]);
   drawn[owners[key]]();
   for (const other of document.querySelectorAll(`[data-setting="${key}"]`)) if (other !== event.target) control(key);
   remember();
