@@ -196,7 +196,7 @@ CLIPPED = """() => [...document.querySelectorAll('main *')].filter(one => one.ch
 
 MET = """() => {
     const texts = [...document.querySelectorAll('main p, main td, main th, main h2, main h3, main label, main legend, main data, main figcaption, main dt, main button, main li, main svg text')]
-        .filter(one => one.checkVisibility() && !one.closest('.hidden') && one.textContent.trim())
+        .filter(one => one.checkVisibility() && !one.closest('.hidden') && !one.querySelector('.hidden') && one.textContent.trim())
         .map(one => { const range = document.createRange(); range.selectNodeContents(one); return [one, range.getBoundingClientRect()]; })
         .filter(([, box]) => box.width > 1);
     const met = [];
