@@ -2,6 +2,7 @@
 
 import json
 import math
+from importlib.resources import files
 from statistics import NormalDist
 
 import numpy as np
@@ -84,6 +85,21 @@ def test_short_numbers_overflow_as_those_of_numpy(opened):
                 assert read == pytest.approx(q.astype(float), rel=2 * least, nan_ok=True), (name, added)
             broken = page.locator(f"[data-part={name}-row]").evaluate("one => one.className")
             assert (broken == "broken") == (added not in whole), (name, added)
+
+
+def test_float16_is_rounded_as_numpy_rounds_it(usual):
+    page, _ = usual
+    page.goto("about:blank")
+    script = (files("crossent.explain") / "templates" / "script" / "numbers.js").read_text(encoding="utf-8")
+    grid = np.arange(0, 0x7C00, 7, dtype=np.uint16).view(np.float16).astype(float)
+    below = np.arange(6, 0x7C00, 7, dtype=np.uint16).view(np.float16).astype(float)
+    ties = (grid[1 : 1 + len(below)] + below[: len(grid) - 1]) / 2
+    some = np.concatenate([grid, ties, np.nextafter(ties, 0), -ties, [65519.99, 65520, 1e300, -1e5]])
+    found = page.evaluate(
+        "([script, some]) => some.map(new Function(`${script}; return half;`)())", [script, some.tolist()]
+    )
+    with np.errstate(over="ignore"):
+        assert found == some.astype(np.float16).astype(float).tolist()
 
 
 def test_cross_entropy(opened):

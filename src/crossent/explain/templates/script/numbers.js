@@ -38,7 +38,7 @@ function roundedSoftmax(scores, rounded) {
   return { powers, total, q: powers.map(power => rounded(power / total)) };
 }
 
-const signed = text => text.replace("-", "−");
+const powerOfTen = exponent => `10${[...String(exponent)].map(one => (one === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[one])).join("")}`;
 
 // `places` decimals, as the rest of crossent writes them
 function fixed(value, places) {
@@ -55,7 +55,7 @@ function digits(value, count = 3) {
   if (value === 0 || !Number.isFinite(value)) return fixed(value, 0);
   const exponent = Math.floor(Math.log10(Math.abs(Number(value.toPrecision(count)))));
   if (exponent > 8 || exponent < -8) {
-    return `${fixed(value / 10 ** exponent, 1)} × 10${[...String(exponent)].map(one => "⁰¹²³⁴⁵⁶⁷⁸⁹"["0123456789".indexOf(one)] || "⁻").join("")}`;
+    return `${fixed(value / 10 ** exponent, 1)} × ${powerOfTen(exponent)}`;
   }
   const places = Math.max(0, count - 1 - exponent);
   const text = fixed(Number(value.toPrecision(count)), places);

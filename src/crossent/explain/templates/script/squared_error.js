@@ -28,14 +28,15 @@ section("squared-error", { right: within(LOW, LOW, 1) }, () => {
 
   const x = { at: logarithmic(LOW, 1), ticks: [[1e-6, "0.000001"], [1e-3, "0.001"], [1, "1"]] };
   const grid = range(-6, 0, 240).map(power => 10 ** power);
-  const decades = powers => powers.map(power => [10 ** power, power === 0 ? "1" : `10${[...String(power)].map(one => "⁰¹²³⁴⁵⁶⁷⁸⁹"["0123456789".indexOf(one)] || "⁻").join("")}`]);
+  const decades = powers => powers.map(power => [10 ** power, power === 0 ? "1" : powerOfTen(power)]);
   const margins = { left: 2.1, right: 1.1 };
 
   const losses = chart(part("losses"), { x, y: { at: linear(0, 15), ticks: [0, 5, 10].map(value => [value, String(value)]) }, ...margins });
   for (const [name, kind] of [["step", KINDS.step], ["se", KINDS.se], ["ce", KINDS.ce]]) losses.line(grid.map(value => [value, kind.loss(value)]), name);
   losses.put("path", { class: "step-mark", d: `M${losses.across(LOW)} ${losses.up(KINDS.ce.loss(LOW))}H${losses.across(HIGH)}V${losses.up(KINDS.ce.loss(HIGH))}` });
-  losses.text(HIGH, 10.4, `falls by ${fixed(Math.log(HIGH / LOW), 1)}`, "ce", 0.35);
-  losses.text(LOW, 2.9, `falls by ${fixed(KINDS.se.loss(LOW) - KINDS.se.loss(HIGH), 3)}`, "se", 0.2);
+  const falls = losses.inner.right - losses.inner.left > 11 * losses.unit ? "falls by " : "−"; // as there is room
+  losses.text(HIGH, 10.4, `${falls}${fixed(Math.log(HIGH / LOW), 1)}`, "ce", 0.35);
+  losses.text(LOW, 2.9, `${falls}${fixed(KINDS.se.loss(LOW) - KINDS.se.loss(HIGH), 3)}`, "se", 0.2);
 
   const steep = chart(part("slopes"), { x, y: { at: logarithmic(1e-6, 1e6), ticks: decades([-6, -3, 0, 3, 6]) }, ...margins });
   const softer = chart(part("softmax-slope"), { x, y: { at: logarithmic(1e-6, 1e6), ticks: decades([-6, -3, 0, 3, 6]) }, ...margins });
