@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 SIZES = ((0.5, 48), (1.0, 64))
-"""Up to which share of the epochs crops have how many pixels: small ones teach nearly as much, at half the cost."""
+"""Up to which share of the epochs crops have how many pixels: small ones teach nearly as much for less."""
 VIEWS = ((64, 1.0), (80, 1.0), (64, 0.9))
 """Pixels, and how much of the image's side they show; each is also mirrored, and all are averaged."""
 _SMALLEST = 0.6  # share of the image's side that a crop shows at least
@@ -34,7 +34,7 @@ def mixed(*places: int) -> int:
 
 
 def augmented(images: Tensor, size: int, random: torch.Generator) -> Tensor:
-    """A random crop of each image (n, s, s, 3), turned a little, half of them mirrored; what sticks out is reflected."""
+    """A random crop of each image (n, s, s, 3), turned, half of them mirrored, reflected at edges."""
     n = len(images)
 
     def uniform(low: float, high: float) -> Tensor:

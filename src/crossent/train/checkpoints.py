@@ -40,7 +40,8 @@ class SafetensorsIO(CheckpointIO):
         tensors, said = load_tensors(Path(path))
         if said.get("fingerprint") != self.fingerprint:
             raise TrainingError(
-                f"{path} is a checkpoint of another run: its config.json is not this one; begin again in another"
+                f"{path} is a checkpoint of another run: its config.json is not this one; begin again in"
+                " another"
                 " folder"
             )
         found: dict[str, Any] = _with_tensors(said["checkpoint"], tensors)

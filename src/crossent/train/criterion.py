@@ -45,7 +45,7 @@ def criterion(options: TrainOptions, classes: Sequence[str], counts: Sequence[in
 
 
 def squared_error_of_outputs(outputs: Tensor, target: Tensor, *, reduction: str = "none") -> Tensor:
-    """Squared error of raw outputs under distributions, summed over classes: Hui & Belkin (2020), arXiv 2006.07322."""
+    """Squared error of raw outputs, summed over classes: Hui & Belkin (2020), arXiv 2006.07322."""
     losses = (outputs - target).square().sum(1)
     return losses if reduction == "none" else losses.mean()
 

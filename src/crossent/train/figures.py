@@ -17,8 +17,10 @@ _TEMPERATURES = (0.02, 50.0)
 _AT_ONCE = 250
 
 
-def outputs(network: torch.nn.Module, images: Any, *, device: str | torch.device, quick: bool = False) -> Outputs:
-    """A network's outputs for decoded images (n, s, s, 3), over all views, or, ``quick``, over the first alone."""
+def outputs(
+    network: torch.nn.Module, images: Any, *, device: str | torch.device, quick: bool = False
+) -> Outputs:
+    """A network's outputs for decoded images (n, s, s, 3), over all views, or, ``quick``, of one."""
     network.eval()
     found = []
     with torch.no_grad():

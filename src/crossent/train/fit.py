@@ -1,6 +1,6 @@
 """The Lightning module: a step, what is noted after each epoch, and which weights are kept.
 
-All that is random hangs on seed, epoch and step alone, so that a run that goes on has the same images and bits.
+All that is random hangs on seed, epoch and step alone, so that a run that goes on sees the same images.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Rows(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
 
 
 class Order(torch.utils.data.Sampler[NDArray[np.intp]]):
-    """Rows in batches, in an order that hangs on seed and epoch alone; each of several devices takes its share."""
+    """Rows in batches, in an order by seed and epoch alone; each of several devices takes its share."""
 
     def __init__(self, rows: NDArray[np.intp], seed: int, *, rank: int = 0, devices: int = 1) -> None:
         self.rows, self.seed, self.epoch = rows, seed, 0
@@ -82,7 +82,9 @@ class Order(torch.utils.data.Sampler[NDArray[np.intp]]):
 class Training(lightning.LightningModule):
     """Trains a network by a plan, keeps the weights that validate best and the figures of every epoch."""
 
-    def __init__(self, network: torch.nn.Module, criterion: Criterion, data: Data, plan: Plan, say: Say) -> None:
+    def __init__(
+        self, network: torch.nn.Module, criterion: Criterion, data: Data, plan: Plan, say: Say
+    ) -> None:
         super().__init__()
         self.network, self.criterion = network, criterion
         self._data, self._plan, self._say = data, plan, say
@@ -101,7 +103,9 @@ class Training(lightning.LightningModule):
         if len(self.history) >= self._plan.epochs:
             return True
         patience = self._plan.patience
-        return bool(self.history) and patience is not None and len(self.history) - self.best["epoch"] >= patience
+        return (
+            bool(self.history) and patience is not None and len(self.history) - self.best["epoch"] >= patience
+        )
 
     def configure_optimizers(self) -> Any:
         """AdamW with a one-cycle rate; biases and norms do not decay."""
@@ -141,7 +145,7 @@ class Training(lightning.LightningModule):
         return loss
 
     def on_train_epoch_end(self) -> None:
-        """Validate, note, keep the weights if they are the best so far; Lightning's checkpoint comes after it."""
+        """Validate, note, keep the weights if they are the best so far; the checkpoint comes after."""
         found = self._validated()
         row = {"epoch": self.current_epoch + 1, "train_loss": self._losses / max(1, self._seen)}
         if self._plan.task == "classification":

@@ -1,4 +1,4 @@
-"""The whole of `crossent train`: prepare, train, score the test once, leave a RUN; and go on after an interruption."""
+"""The whole of `crossent train`: prepare, train, score the test once; and go on after an interruption."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def fit(
     out : the RUN folder; made, and not written over.
     network : any module from images (n, 3, h, w) within ±2 to (n, classes); a copy of it is trained.
         None: the one that the options name.
-    loss : a function of outputs (n, classes) and labels (n,) that gives the mean loss; None: that of the options.
+    loss : a function of outputs (n, classes) and labels (n,) to the mean loss; None: that of the options.
     options : everything else.
     resume : go on with the run in ``out``, by the options that its config holds.
     say : is told what is going on.
@@ -83,9 +83,9 @@ def fit(
     """
     run, source = Path(out), Path(data)
     options = options or TrainOptions()
-    if rank_zero_only.rank > 0:  # started by Lightning for another device: the first has prepared everything
+    if rank_zero_only.rank > 0:  # started by Lightning for another device: the first has prepared all
         config = config_of(run)
-        _train(run, config, store.opened(run, config["classes"]), _own(network), loss, say)
+        train_run(run, config, store.opened(run, config["classes"]), _own(network), loss, say)
         raise SystemExit(0)
     begun = (run / CONFIG).is_file()
     if begun and not resume:
@@ -105,8 +105,8 @@ def fit(
             opened = _stored(run, source, options, say)
             config = prepared(run, source, opened, options, network, say)
         if config["state"] != "done":
-            _train(run, config, opened, _own(network), loss, say)
-            config = _scored(run, config, opened, _own(network), say)
+            train_run(run, config, opened, _own(network), loss, say)
+            config = score_run(run, config, opened, _own(network), say)
     except KeyboardInterrupt:
         say(_how_to_go_on(run, source))
         raise
@@ -116,10 +116,16 @@ def fit(
 
 
 def fit_seeds(
-    data: str | os.PathLike[str], /, *, out: str | os.PathLike[str], seeds: int, options: TrainOptions, say: Say,
+    data: str | os.PathLike[str],
+    /,
+    *,
+    out: str | os.PathLike[str],
+    seeds: int,
+    options: TrainOptions,
+    say: Say,
     resume: bool = False,
 ) -> None:
-    """Train with each of several seeds: ``out/seed-1``, ``out/seed-2``, ..., which `compare` takes as one model."""
+    """Train with each of several seeds: ``out/seed-1`` and on, which `compare` takes as one model."""
     if options.devices > 1:
         raise OptionError("--seeds trains one run after the other, each on one device: leave --devices out")
     for seed in range(1, seeds + 1):
@@ -134,9 +140,15 @@ def _stored(run: Path, source: Path, options: TrainOptions, say: Say) -> Data:
     return store.stored(listing, run, say)
 
 
-def _train(
-    run: Path, config: Config, data: Data, network: torch.nn.Module | None, loss: Criterion | None, say: Say
+def train_run(
+    run: Path,
+    config: Config,
+    data: Data,
+    network: torch.nn.Module | None = None,
+    loss: Criterion | None = None,
+    say: Say = print,
 ) -> None:
+    """Train to the end of what a RUN's config plans, from its checkpoint where there is one."""
     options = options_of(config)
     rows = Rows(data, scaled(data, target_of(config)))
     labels = data.labels[data.rows("train")]
@@ -157,9 +169,7 @@ def _train(
         plan,
         say,
     )
-    order = Order(
-        data.rows("train"), config["seed"], rank=rank_zero_only.rank or 0, devices=options.devices
-    )
+    order = Order(data.rows("train"), config["seed"], rank=rank_zero_only.rank or 0, devices=options.devices)
     digest = fingerprint(config)
     if (run / CHECKPOINT).exists():
         module.on_load_checkpoint(loop.SafetensorsIO(digest).load_checkpoint(run / CHECKPOINT))
@@ -171,7 +181,9 @@ def _train(
             raise KeyboardInterrupt from None
 
 
-def _scored(run: Path, config: Config, data: Data, network: torch.nn.Module | None, say: Say) -> Config:
+def score_run(
+    run: Path, config: Config, data: Data, network: torch.nn.Module | None = None, say: Say = print
+) -> Config:
     """The temperature from the validation images, then the test images, for the first and only time."""
     best = kept_network(run, config, network).to(loop.device())
 
@@ -192,7 +204,9 @@ def _scored(run: Path, config: Config, data: Data, network: torch.nn.Module | No
         logits = (found / temperature).astype("float32")
         measured = figures.classification(logits, labels)
         config = config | {"temperature": temperature, "test": measured}
-        crossent.save_predictions(run / PREDICTIONS, labels=labels, logits=logits, classes=data.classes, ids=ids)
+        crossent.save_predictions(
+            run / PREDICTIONS, labels=labels, logits=logits, classes=data.classes, ids=ids
+        )
         said = (
             f"{measured['classification_error']:.1%} wrong, squared error {measured['squared_error']:.3f},"
             f" cross-entropy {measured['cross_entropy']:.3f}"
@@ -224,7 +238,9 @@ def _own(network: torch.nn.Module | None) -> torch.nn.Module | None:
 def _make(run: Path) -> None:
     if run.is_dir() and any(run.iterdir()):
         rest = {store.PIXELS, store.EXAMPLES}
-        strange = [path.name for path in run.iterdir() if path.name not in rest and not path.name.endswith(".part")]
+        strange = [
+            path.name for path in run.iterdir() if path.name not in rest and not path.name.endswith(".part")
+        ]
         if strange:
             raise TrainingError(f"{run} is no RUN folder and holds {strange[0]}: name another folder")
         for path in run.iterdir():  # decoding was interrupted
@@ -235,12 +251,15 @@ def _make(run: Path) -> None:
 def _check_same(config: Config, source: Path, options: TrainOptions) -> None:
     """What is given with --resume has to be what the run began with."""
     if Path(config["source"]) != source.resolve():
-        raise OptionError(f"--resume goes on with images of {config['source']}, not of {source}: name that folder")
+        raise OptionError(
+            f"--resume goes on with images of {config['source']}, not of {source}: name that folder"
+        )
     given, default, begun = options.record(), TrainOptions().record(), config["options"]
     for name, value in given.items():
         if value not in (default[name], begun[name]):
             raise OptionError(
-                f"--resume goes on by the options that the run began with: {name} is {begun[name]!r}, not {value!r};"
+                f"--resume goes on by the options that the run began with: {name} is {begun[name]!r}, not"
+                f" {value!r};"
                 " leave it out"
             )
 

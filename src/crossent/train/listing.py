@@ -1,4 +1,4 @@
-"""Which images there are, and what each is: folders, names, or a manifest. Nothing is opened here but the manifest.
+"""Which images there are, and what each is: folders, names, or a manifest. No image is opened here.
 
 Folders are read by Hugging Face `datasets`' imagefolder.
 """
@@ -35,7 +35,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Listing:
-    """All images of a source; without ``split`` none is marked for the test, and a share has to be held out."""
+    """All images of a source; without ``split`` none is marked for the test: a share has to be held out."""
 
     examples: tuple[Example, ...]
     classes: tuple[str, ...]
@@ -50,7 +50,8 @@ def listed(source: Path, *, task: Task, class_from_name: bool) -> Listing:
         raise TrainingError(f"{source}: no such folder or manifest")
     if task == "regression":
         raise TrainingError(
-            f"{source} is a folder, and a folder names classes: for regression, name a manifest, a CSV or Parquet"
+            f"{source} is a folder, and a folder names classes: for regression, name a manifest, a CSV or"
+            " Parquet"
             " file with the columns file and label"
         )
     return _checked(_from_folder(source, class_from_name), source, task)
@@ -60,7 +61,7 @@ def _from_folder(source: Path, class_from_name: bool) -> list[Example]:
     source = Path(os.path.abspath(source))  # links are not followed: names stay below the folder
     found: list[Example] = []
     unnamed: list[str] = []
-    for path, test in _images(source):
+    for path, test in images_below(source):
         label = class_in(path) if class_from_name else path.parent.name
         if label is None:
             unnamed.append(path.name)
@@ -68,20 +69,24 @@ def _from_folder(source: Path, class_from_name: bool) -> list[Example]:
         found.append(Example(path, path.relative_to(source).as_posix(), label, test))
     if unnamed:
         raise TrainingError(
-            f"{source}: {quoted(unnamed[0])} names no class (so do {len(unnamed) - 1} others): --class-from-name"
+            f"{source}: {quoted(unnamed[0])} names no class (so do {len(unnamed) - 1} others):"
+            " --class-from-name"
             " reads names such as dog.12.jpg"
         )
     if not class_from_name:
-        loose = [example for example in found if example.path.parent in (source, source / "train", source / "test")]
+        loose = [
+            example for example in found if example.path.parent in (source, source / "train", source / "test")
+        ]
         if loose:
             raise TrainingError(
-                f"{loose[0].path} lies in no folder of a class: put it into one, or, if names such as dog.12.jpg"
+                f"{loose[0].path} lies in no folder of a class: put it into one, or, if names such as"
+                " dog.12.jpg"
                 " tell the class, add --class-from-name"
             )
     return found
 
 
-def _images(source: Path) -> list[tuple[Path, bool]]:
+def images_below(source: Path) -> list[tuple[Path, bool]]:
     """Every image below a folder, and whether it lies in the part for the test."""
     import datasets
 
@@ -103,14 +108,16 @@ def _images(source: Path) -> list[tuple[Path, bool]]:
 
 
 def class_in(path: Path) -> str | None:
-    """``dog`` of ``dog.12.jpg``, ``dog_12.jpg``, ``dog (12).jpg``; None where no class stands before a number."""
+    """``dog`` of ``dog.12.jpg``, ``dog_12.jpg``, ``dog (12).jpg``; None without a number at the end."""
     match = _NUMBERED.fullmatch(path.stem)
     return match[1] if match else None
 
 
 def _from_manifest(source: Path, task: Task) -> list[Example]:
     if source.suffix.lower() not in _MANIFESTS:
-        raise TrainingError(f"{source} is neither a folder nor a manifest: a .csv or .parquet with file and label")
+        raise TrainingError(
+            f"{source} is neither a folder nor a manifest: a .csv or .parquet with file and label"
+        )
     try:
         if source.suffix.lower() == ".parquet":
             table = pq.read_table(source)
@@ -149,7 +156,8 @@ def _label(value: object, source: Path, row: int, task: Task) -> str | float:
         number = float("nan")
     if not abs(number) < float("inf"):
         raise TrainingError(
-            f"{source}, row {row}, column label: {quoted(str(value))} is no number; regression needs one in each row"
+            f"{source}, row {row}, column label: {quoted(str(value))} is no number; regression needs one in"
+            " each row"
         )
     return number
 
@@ -169,7 +177,8 @@ def _checked(examples: list[Example], source: Path, task: Task) -> Listing:
     tested = {str(example.label) for example in examples if example.test}
     if tested - trained and trained:
         raise TrainingError(
-            f"{source}: class {quoted(min(tested - trained))} is in test but not in train: no network learns a"
+            f"{source}: class {quoted(min(tested - trained))} is in test but not in train: no network learns"
+            " a"
             " class it has not seen; add images of it to train, or take it out of test"
         )
     if len(trained) < 2:

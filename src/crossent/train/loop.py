@@ -1,4 +1,4 @@
-"""Lightning's Trainer, set up for a RUN: precision, devices, loggers, checkpoints; and how long an epoch takes."""
+"""Lightning's Trainer, set up for a RUN: precision, devices, loggers; and how long an epoch takes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MOST_EPOCHS = 200
 
 
 def precision() -> str:
-    """Lightning's word for bfloat16 beside float32 where the device computes with it, else for float32 alone."""
+    """Lightning's word for bfloat16 beside float32 where the device has it, else for float32 alone."""
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     known = getattr(torch.cpu, "get_capabilities", dict)()
@@ -45,7 +45,7 @@ def device() -> str:
 
 
 def seconds_per_epoch(network: torch.nn.Module, rows: Rows, order: Order, criterion: Any) -> list[float]:
-    """How long an epoch of each size of crop takes, from 20 steps of a copy: the run itself begins after it."""
+    """How long an epoch of each size of crop takes, from 20 steps of a copy; the run begins after it."""
     network = copy.deepcopy(network).to(device()).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-6)
     cuda = device() == "cuda"

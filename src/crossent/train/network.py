@@ -36,7 +36,7 @@ class Residual(nn.Module):
 
 
 class Small(nn.Module):
-    """Residual, 0.7 million parameters: four blocks of 24 to 192 channels, each at half the resolution before it."""
+    """Residual, 0.7 million parameters: four blocks of 24 to 192 channels at ever lower resolution."""
 
     def __init__(self, outputs: int, widths: tuple[int, ...] = (24, 48, 96, 192)) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Small(nn.Module):
 
 
 class Course(nn.Module):
-    """Two convolutions of 32 filters, two poolings, one hidden layer of 128: the first network of many courses."""
+    """Two convolutions of 32 filters, two poolings, one hidden layer of 128: many a course's first."""
 
     def __init__(self, outputs: int) -> None:
         super().__init__()

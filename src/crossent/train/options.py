@@ -36,8 +36,8 @@ class TrainOptions:
     minutes, epochs : how long; one of the two, by default 10 minutes.
     learning_rate : the highest of the one-cycle schedule; None: the network's own.
     label_smoothing : the share of each label that is spread evenly over the classes.
-    class_weights : what each class's losses are multiplied by; those not named by 1; 'balanced': by the inverse
-        of the class's share.
+    class_weights : what each class's losses are multiplied by, those not named by 1; 'balanced': by the
+        inverse of the class's share.
     patience : stop after so many epochs without a better validation figure; None: never.
     init : a RUN whose weights training starts from.
     seed : of the first weights, the order and the augmentation.
@@ -66,7 +66,9 @@ class TrainOptions:
         if self.task not in get_args(Task):
             raise OptionError(f"task is {self.task!r}; choose one of {', '.join(get_args(Task))}")
         if self.network not in get_args(NetworkName):
-            raise OptionError(f"network is {self.network!r}; choose one of {', '.join(get_args(NetworkName))}")
+            raise OptionError(
+                f"network is {self.network!r}; choose one of {', '.join(get_args(NetworkName))}"
+            )
         if self.minutes is not None and self.epochs is not None:
             raise OptionError("give minutes or epochs, one of the two")
         if self.minutes is not None and not 0 < self.minutes < float("inf"):

@@ -69,11 +69,8 @@ def prepared(
         epochs = loop.epochs_within(options.minutes or MINUTES, per_size)
     seconds = epochs * loop.mean_epoch(per_size)
     end = time.strftime("%H:%M", time.localtime(time.time() + seconds))
-    say(
-        f"training on {len(order.rows):,} images, {epochs} epochs of {len(order)} steps: about"
-        f" {seconds / 60:.0f} minutes, until {end}" if seconds >= 90 else
-        f"training on {len(order.rows):,} images, {epochs} epochs of {len(order)} steps: about {seconds:.0f} seconds"
-    )
+    takes = f"{seconds / 60:.0f} minutes, until {end}" if seconds >= 90 else f"{seconds:.0f} seconds"
+    say(f"training on {len(order.rows):,} images, {epochs} epochs of {len(order)} steps: about {takes}")
     rate = options.learning_rate or _RATES.get(name, 1e-3) * (_FINE_TUNING if options.init else 1)
     config: Config = {
         "schema": 1,
@@ -84,7 +81,11 @@ def prepared(
         "network": name,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "classes": list(data.classes),
-        "sizes": {"image": SIDE, "crops": [list(size) for size in SIZES], "views": [list(seen) for seen in VIEWS]},
+        "sizes": {
+            "image": SIDE,
+            "crops": [list(size) for size in SIZES],
+            "views": [list(seen) for seen in VIEWS],
+        },
         "options": options.record(),
         "epochs": epochs,
         "learning_rate": rate,

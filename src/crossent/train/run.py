@@ -1,4 +1,4 @@
-"""The RUN folder: `config.json` and the names of what lies beside it. Training and predicting know it by this room.
+"""The RUN folder: `config.json`, and the names of what lies beside it.
 
 No torch.
 """
@@ -17,7 +17,18 @@ from crossent.files import written
 CONFIG, MODEL, METRICS, PREDICTIONS = "config.json", "model.safetensors", "metrics.csv", "predictions.parquet"
 CHECKPOINT = "checkpoint.safetensors"
 _KEYS = {"schema", "state", "source", "task", "network", "classes", "options"}
-_FIXED = ("source", "task", "network", "classes", "options", "epochs", "precision", "threads", "data", "target")
+_FIXED = (
+    "source",
+    "task",
+    "network",
+    "classes",
+    "options",
+    "epochs",
+    "precision",
+    "threads",
+    "data",
+    "target",
+)
 
 Config = dict[str, Any]
 
@@ -37,7 +48,9 @@ def config_of(run: Path) -> Config:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         seeds = sorted(folder.name for folder in run.glob("seed-*") if (folder / CONFIG).is_file())
-        mend = f"it holds several runs: name one, such as {run / seeds[0]}" if seeds else "it has no config.json"
+        mend = (
+            f"it holds several runs: name one, such as {run / seeds[0]}" if seeds else "it has no config.json"
+        )
         raise TrainingError(f"{run} is no RUN folder of crossent train: {mend}") from None
     except (ValueError, OSError) as error:
         raise TrainingError(f"{run} is no RUN folder of crossent train: config.json is unreadable") from error

@@ -1,7 +1,7 @@
 """Images decoded once into one memory-mapped file, and which of them are for training, validation and test.
 
-Parts are chosen by a hash of the pixels, so copies of a picture stay together and an image keeps its part when
-others are added.
+Parts are chosen by a hash of the pixels, so copies of a picture stay together and an image keeps its part
+when others are added.
 """
 
 from __future__ import annotations
@@ -137,7 +137,8 @@ def _say_unreadable(unreadable: Sequence[str], all_of_them: int, say: Callable[[
         say(f"left out: {len(unreadable) - _LISTED:,} more")
     if len(unreadable) > _UNREADABLE * all_of_them:
         raise TrainingError(
-            f"{len(unreadable):,} of {count(all_of_them, 'image')} cannot be read, more than 1 %: mend or remove"
+            f"{len(unreadable):,} of {count(all_of_them, 'image')} cannot be read, more than 1 %: mend or"
+            " remove"
             f" them; the first is {unreadable[0]}"
         )
 
@@ -189,7 +190,8 @@ def _say_copies(
     if not pairs:
         return
     say(
-        f"warning: {count(len(pairs), 'picture')} of the test {'is' if len(pairs) == 1 else 'are'} in train too:"
+        f"warning: {count(len(pairs), 'picture')} of the test {'is' if len(pairs) == 1 else 'are'} in train"
+        " too:"
         " the test flatters the network; remove one of each pair"
     )
     for one, other in pairs[:_LISTED]:
@@ -205,6 +207,8 @@ def _say_few(
         found = sum(example.label == name for example in examples)
         if found < _FEW:
             say(
-                f"warning: class {name!r} has {count(found, 'image')}: without pretrained weights expect a network"
-                " little better than guessing, and wide intervals; some hundreds of each class make a usable one"
+                f"warning: class {name!r} has {count(found, 'image')}: without pretrained weights expect a"
+                " network"
+                " little better than guessing, and wide intervals; some hundreds of each class make a usable"
+                " one"
             )
