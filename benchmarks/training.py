@@ -1,6 +1,6 @@
 """Each loss at its own best learning rate and at a common one, beside a plain PyTorch loop.
 
-`python -m benchmarks.training DIR` prints a table of validation figures by loss and rate, from which the rates
+`python -m benchmarks.training DIR` prints a table of validation figures by loss and rate, from which rates
 are chosen, then the figures of the chosen runs on the test images, which nothing is chosen by. The plain loop
 trains the same network on the same batches with `torch.nn.CrossEntropyLoss`; its seconds for an epoch stand
 beside ours.

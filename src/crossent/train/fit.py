@@ -112,7 +112,7 @@ class Training(lightning.LightningModule):
         matrices = [p for p in self.parameters() if p.dim() > 1]
         others = [p for p in self.parameters() if p.dim() <= 1]
         groups = [{"params": matrices, "weight_decay": _DECAY}, {"params": others, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(groups, lr=self._plan.rate)
+        optimizer = torch.optim.AdamW(groups, lr=self._plan.rate, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             self._plan.rate,

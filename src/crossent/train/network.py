@@ -36,18 +36,22 @@ class Residual(nn.Module):
 
 
 class Small(nn.Module):
-    """Residual, 0.7 million parameters: four blocks of 24 to 192 channels at ever lower resolution."""
+    """Residual, 0.7 million parameters: six blocks of 16 to 128 channels at ever lower resolution."""
 
-    def __init__(self, outputs: int, widths: tuple[int, ...] = (24, 48, 96, 192)) -> None:
+    def __init__(self, outputs: int) -> None:
         super().__init__()
         self.stem = nn.Sequential(
-            nn.Conv2d(3, widths[0], 3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(widths[0]),
-            nn.ReLU(),
+            nn.Conv2d(3, 16, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()
         )
-        wider = zip(widths[:1] + widths[:-1], widths, strict=True)
-        self.blocks = nn.Sequential(*(Residual(a, b, 1 if a == b else 2) for a, b in wider))
-        self.head = nn.Linear(widths[-1], outputs)
+        self.blocks = nn.Sequential(
+            Residual(16, 16, stride=1),
+            Residual(16, 32, stride=2),
+            Residual(32, 64, stride=2),
+            Residual(64, 64, stride=1),
+            Residual(64, 128, stride=2),
+            Residual(128, 128, stride=1),
+        )
+        self.head = nn.Linear(128, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, 3, h, w) to (n, outputs); any size from 16 pixels up."""
