@@ -23,7 +23,6 @@ import torch
 import crossent
 from crossent.train import figures, store
 from crossent.train.augment import augmented, generator, size_of
-from crossent.train.fit import Order, Rows
 from crossent.train.job import score_run, train_run
 from crossent.train.listing import listed
 from crossent.train.network import built
@@ -31,6 +30,7 @@ from crossent.train.options import LOSSES, TrainOptions
 from crossent.train.prepare import prepared
 from crossent.train.run import METRICS, config_of
 from crossent.train.store import Data
+from crossent.train.training import Order, Rows
 
 RATES = (1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2)
 _SEED = 0

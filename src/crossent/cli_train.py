@@ -16,7 +16,7 @@ from crossent.files import check_place
 from crossent.train.options import NetworkName, Task, TrainOptions, check_loss
 
 if TYPE_CHECKING:
-    from crossent.train.predict import Predicted
+    from crossent.train.prediction import Predicted
 
 Loss = Literal["cross-entropy", "squared-error", "squared-error-logits", "classification-error"]
 _FILE = Path("predictions.parquet")
@@ -136,7 +136,7 @@ def predict(
         from crossent.train import check_extra
 
         check_extra()
-        from crossent.train.predict import predict as predicted_by
+        from crossent.train.prediction import predict as predicted_by
 
         found = predicted_by(run, images)
         for line in found.unreadable:

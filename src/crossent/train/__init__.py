@@ -13,11 +13,11 @@ from crossent.errors import MissingExtraError
 if TYPE_CHECKING:
     from crossent.train.job import fit
     from crossent.train.options import TrainOptions
-    from crossent.train.predict import predict
+    from crossent.train.prediction import predict
 
 __all__ = ["TrainOptions", "fit", "predict"]
 
-_ROOM_OF = {"TrainOptions": "options", "fit": "job", "predict": "predict"}
+_ROOM_OF = {"TrainOptions": "options", "fit": "job", "predict": "prediction"}
 _NEEDS = ("torch", "lightning", "datasets", "safetensors", "tensorboard")
 
 

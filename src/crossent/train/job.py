@@ -17,9 +17,9 @@ from lightning.pytorch.utilities import rank_zero_only
 import crossent
 from crossent.errors import OptionError, TrainingError
 from crossent.files import written
+from crossent.runs import TEMPERATURE, TRAINED_ON
 from crossent.train import figures, loop, store
 from crossent.train.criterion import Criterion, criterion
-from crossent.train.fit import Order, Plan, Rows, Say, Training
 from crossent.train.listing import listed
 from crossent.train.options import TrainOptions
 from crossent.train.prepare import first_network, kept_network, own_copy, prepared, scaled, target_of
@@ -33,6 +33,7 @@ from crossent.train.run import (
     write_config,
 )
 from crossent.train.store import Data
+from crossent.train.training import Order, Plan, Rows, Say, Training
 
 SCORED = "once, at the end, with the epoch and the temperature that the validation images chose"
 
@@ -223,6 +224,14 @@ def save_numbers(path: Path, *, ids: Any, numbers: Any, labels: Any = None) -> N
     columns = {"id": ids, "prediction": numbers} | ({} if labels is None else {"label": labels})
     with written(path) as file:
         pq.write_table(pa.table(columns), file)
+
+
+def _mark(path: Path, loss: str, temperature: float) -> None:
+    """Let a predictions file say what its network was trained on, and what its logits were divided by."""
+    table = pq.read_table(path)
+    said = {TRAINED_ON: loss, TEMPERATURE: repr(temperature)}
+    with written(path) as file:
+        pq.write_table(table.replace_schema_metadata((table.schema.metadata or {}) | said), file)
 
 
 def options_of(config: Config) -> TrainOptions:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 import math
-import statistics
 import sys
 import time
 import warnings
@@ -21,11 +20,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from crossent.train.augment import SIZES, augmented, generator
 from crossent.train.checkpoints import SafetensorsIO
-from crossent.train.fit import Order, Rows, Training
 from crossent.train.run import CHECKPOINT
+from crossent.train.training import Order, Rows, Training
 
 _TIMED = 20  # steps
-_RESERVE = 0.9  # of the minutes, for validation, the test, and a machine that slows down
+_RESERVE = 0.85  # of the minutes, for validation, the test, and what else the machine does
 MOST_EPOCHS = 200
 """However many minutes there are."""
 
@@ -64,7 +63,7 @@ def seconds_per_epoch(network: torch.nn.Module, rows: Rows, order: Order, criter
             optimizer.step()
             loss.item()
             times.append(time.perf_counter() - began)
-        found.append(statistics.median(times[1:]) * len(order))  # the first prepares
+        found.append(min(times) * len(order))  # what else the machine does meanwhile shall not count
 
     return found
 

@@ -5,6 +5,8 @@ Plain PyTorch. What goes in is float images (n, 3, h, w) within ±2, what comes 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -55,7 +57,8 @@ class Small(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, 3, h, w) to (n, outputs); any size from 16 pixels up."""
-        return self.head(self.blocks(self.stem(x)).mean((2, 3)))
+        outputs: Tensor = self.head(self.blocks(self.stem(x)).mean((2, 3)))
+        return outputs
 
 
 class Course(nn.Module):
@@ -73,7 +76,8 @@ class Course(nn.Module):
         """(n, 3, 64, 64) to (n, outputs); images of another size are scaled to it."""
         if x.shape[-2:] != (64, 64):
             x = nn.functional.interpolate(x, (64, 64), mode="bilinear")
-        return self.head(torch.relu(self.hidden(self.features(x).flatten(1))))
+        outputs: Tensor = self.head(torch.relu(self.hidden(self.features(x).flatten(1))))
+        return outputs
 
 
 NETWORKS: dict[NetworkName, type[Small] | type[Course]] = {"small": Small, "course": Course}
@@ -83,4 +87,7 @@ def built(name: NetworkName, outputs: int, seed: int) -> nn.Module:
     """A network with new weights, the same for the same seed; the caller's random state is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return NETWORKS[name](outputs).to(memory_format=torch.channels_last)  # convolutions of a CPU like it
+        network: nn.Module = NETWORKS[name](outputs)
+    convert: Any = network.to  # typed without memory formats
+    convert(memory_format=torch.channels_last)  # convolutions on a CPU are faster so
+    return network

@@ -20,12 +20,12 @@ from crossent.train import loop
 from crossent.train.augment import SIZES, VIEWS
 from crossent.train.checkpoints import load_tensors
 from crossent.train.criterion import criterion
-from crossent.train.fit import Order, Rows, Say
 from crossent.train.images import SIDE
 from crossent.train.network import built
 from crossent.train.options import MINUTES, TrainOptions
 from crossent.train.run import MODEL, Config, config_of, outputs_of, write_config
 from crossent.train.store import Data
+from crossent.train.training import Order, Rows, Say
 
 _RATES = {"small": 4e-3, "course": 1e-3}
 _FINE_TUNING = 0.25  # of the rate, where weights are given
