@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from crossent.report.progress import progress_bar
 from crossent.train.listing import HEIC
 
 SIDE = 96
 """Pixels along a decoded image: what the network's crops and views are taken from."""
+
+_AT_ONCE = 512
 
 Pixels = NDArray[np.uint8]
 
@@ -67,6 +72,23 @@ def pixels(path: Path) -> Pixels:
         raise UnreadableImageError("no image in a format that Pillow knows") from error
     except Exception as error:  # decoders raise whatever they like on a damaged file
         raise UnreadableImageError(f"damaged ({error})") from error
+
+
+def decoded(paths: Sequence[Path]) -> Iterator[Pixels | UnreadableImageError]:
+    """Each file's square, or why there is none, in order; by all cores, some hundred at a time."""
+
+    def decode(path: Path) -> Pixels | UnreadableImageError:
+        try:
+            return pixels(path)
+        except UnreadableImageError as error:
+            return error
+
+    pool = ThreadPoolExecutor(os.cpu_count())
+    with decoding(), pool, progress_bar("decoding", len(paths), "images") as advance:
+        for start in range(0, len(paths), _AT_ONCE):
+            for image in pool.map(decode, paths[start : start + _AT_ONCE]):
+                yield image
+                advance(1)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

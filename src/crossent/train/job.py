@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -112,7 +113,8 @@ def fit(
         say(_how_to_go_on(run, source))
         raise
     store.discard(run)
-    (run / CHECKPOINT).unlink(missing_ok=True)
+    for rest in (run / CHECKPOINT, *run.glob(".*.part")):  # parts are of writes that were killed
+        rest.unlink(missing_ok=True)
     return Run(run, config, kept_network(run, config, _own(network)).eval())
 
 
@@ -194,6 +196,11 @@ def score_run(
     rows = data.rows("test")
     labels, ids = data.labels[rows], [data.ids[row] for row in rows]
     found = asked("test")
+    if not np.isfinite(found).all():
+        raise TrainingError(
+            "training diverged: the network's outputs are no finite numbers; lower --learning-rate"
+            f" ({config['learning_rate']:g})"
+        )
     target = target_of(config)
     if target is not None:
         numbers = found[:, 0] * target.deviation + target.mean

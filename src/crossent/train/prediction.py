@@ -18,7 +18,7 @@ import crossent
 from crossent.errors import TrainingError
 from crossent.files import written
 from crossent.train import figures, loop
-from crossent.train.images import Pixels, UnreadableImageError, decoding, pixels
+from crossent.train.images import Pixels, UnreadableImageError, decoded
 from crossent.train.job import options_of, save_numbers
 from crossent.train.listing import class_in, images_below
 from crossent.train.prepare import kept_network, target_of
@@ -80,17 +80,11 @@ def predict(
     config = config_of(Path(run))
     best = kept_network(Path(run), config, network).to(loop.device()).eval()
     found = _files(images)
-    decoded, ids, unreadable = _decoded(found)
+    ids, outputs, unreadable = _asked(best, found)
     if not ids:
         raise TrainingError(
-            "; ".join(unreadable) if unreadable else "no images there: name files, or a folder of them"
+            "; ".join(unreadable) if unreadable else "no images there: name files, or a folder"
         )
-    outputs = np.concatenate(
-        [
-            figures.outputs(best, decoded[start : start + _AT_ONCE], device=loop.device())
-            for start in range(0, len(decoded), _AT_ONCE)
-        ]
-    )
     target, classes = target_of(config), tuple(config["classes"])
     if target is not None:
         numbers = outputs[:, 0].astype(np.float64) * target.deviation + target.mean
@@ -115,18 +109,28 @@ def _files(images: Iterable[str | os.PathLike[str]]) -> dict[str, Path]:
     return found
 
 
-def _decoded(files: dict[str, Path]) -> tuple[Pixels, list[str], list[str]]:
-    squares: list[Pixels] = []
+def _asked(network: torch.nn.Module, files: dict[str, Path]) -> tuple[list[str], figures.Outputs, list[str]]:
+    """The outputs for all that can be read, some hundred images in memory at a time; and what cannot."""
     ids: list[str] = []
     unreadable: list[str] = []
-    with decoding():
-        for id, path in files.items():
-            try:
-                squares.append(pixels(path))
-                ids.append(id)
-            except UnreadableImageError as error:
-                unreadable.append(f"{path}: {error}")
-    return np.array(squares, dtype=np.uint8), ids, unreadable
+    waiting: list[Pixels] = []
+    outputs: list[figures.Outputs] = []
+
+    def ask() -> None:
+        if waiting:
+            outputs.append(figures.outputs(network, np.array(waiting), device=loop.device()))
+            waiting.clear()
+
+    for (id, path), image in zip(files.items(), decoded(list(files.values())), strict=True):
+        if isinstance(image, UnreadableImageError):
+            unreadable.append(f"{path}: {image}")
+            continue
+        ids.append(id)
+        waiting.append(image)
+        if len(waiting) == _AT_ONCE:
+            ask()
+    ask()
+    return ids, np.concatenate(outputs) if outputs else np.empty((0, 1), np.float32), unreadable
 
 
 def _labels(paths: Sequence[Path], classes: Sequence[str], from_name: bool) -> tuple[str, ...] | None:

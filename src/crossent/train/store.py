@@ -7,9 +7,7 @@ when others are added.
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,8 +19,7 @@ from numpy.typing import NDArray
 
 from crossent.errors import TrainingError
 from crossent.files import written
-from crossent.report.progress import progress_bar
-from crossent.train.images import SIDE, Pixels, UnreadableImageError, decoding, pixels
+from crossent.train.images import SIDE, Pixels, UnreadableImageError, decoded
 from crossent.train.listing import Example, Listing
 from crossent.wording import count
 
@@ -32,7 +29,6 @@ VALIDATION, TEST = 0.1, 0.2
 _FEW = 20  # images of a class; with fewer a network hardly learns it
 _LISTED = 20  # lines about images, before it is only counted
 _UNREADABLE = 0.01
-_AT_ONCE = 512  # images that are decoded before they are written
 
 Part = Literal["train", "validation", "test"]
 
@@ -59,7 +55,8 @@ def stored(listing: Listing, folder: Path, say: Callable[[str], None]) -> Data:
     read: list[Example] = []
     unreadable: list[str] = []
     with written(folder / PIXELS) as file:
-        for example, image in _decoded(listing.examples):
+        images = decoded([example.path for example in listing.examples])
+        for example, image in zip(listing.examples, images, strict=True):
             if isinstance(image, UnreadableImageError):
                 unreadable.append(f"{example.path}: {image}")
                 continue
@@ -111,23 +108,6 @@ def discard(folder: Path) -> None:
     """Remove what `stored` left."""
     for name in (EXAMPLES, PIXELS):
         folder.joinpath(name).unlink(missing_ok=True)
-
-
-def _decoded(examples: Iterable[Example]) -> Iterator[tuple[Example, Pixels | UnreadableImageError]]:
-    def decode(example: Example) -> Pixels | UnreadableImageError:
-        try:
-            return pixels(example.path)
-        except UnreadableImageError as error:
-            return error
-
-    examples = list(examples)
-    pool = ThreadPoolExecutor(os.cpu_count())
-    with decoding(), pool, progress_bar("decoding", len(examples), "images") as advance:
-        for start in range(0, len(examples), _AT_ONCE):
-            some = examples[start : start + _AT_ONCE]
-            for example, image in zip(some, pool.map(decode, some), strict=True):
-                yield example, image
-                advance(1)
 
 
 def _say_unreadable(unreadable: Sequence[str], all_of_them: int, say: Callable[[str], None]) -> None:
