@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 import crossent
-from crossent.errors import OptionError, TrainingError
+from crossent.errors import CrossentError, OptionError, TrainingError
 from crossent.files import written
 from crossent.runs import TEMPERATURE, TRAINED_ON
 from crossent.train import figures, loop, store
@@ -109,8 +110,12 @@ def fit(
         if config["state"] != "done":
             train_run(run, config, opened, _own(network), loss, say)
             config = score_run(run, config, opened, _own(network), say)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OSError):  # such as a full disk: what was kept is whole
         say(_how_to_go_on(run, source))
+        raise
+    except CrossentError:
+        with suppress(OSError):
+            run.rmdir()  # if nothing came of it
         raise
     store.discard(run)
     for rest in (run / CHECKPOINT, *run.glob(".*.part")):  # parts are of writes that were killed
@@ -215,6 +220,7 @@ def score_run(
         crossent.save_predictions(
             run / PREDICTIONS, labels=labels, logits=logits, classes=data.classes, ids=ids
         )
+        _mark(run / PREDICTIONS, options_of(config).trained_on, temperature)
         said = (
             f"{measured['classification_error']:.1%} wrong, squared error {measured['squared_error']:.3f},"
             f" cross-entropy {measured['cross_entropy']:.3f}"
@@ -222,7 +228,8 @@ def score_run(
     config["test"] |= {"scored": SCORED}
     write_config(run, config | {"state": "done"})
     say(f"on {len(rows):,} test images, scored this once: {said}")
-    say(f"wrote {run}: crossent compare {run}")
+    task = "" if target is None else "--task regression "
+    say(f"wrote {run}: crossent compare {task}{run}")
     return config | {"state": "done"}
 
 
