@@ -13,7 +13,10 @@ from PIL import Image
 pytest.importorskip("lightning")
 pytest.importorskip("datasets")
 
+from typer.testing import CliRunner
+
 import crossent
+from crossent.cli import app
 from crossent.train import store
 from crossent.train.images import SIDE, UnreadableImageError, decoding, pixels
 from crossent.train.listing import class_in, listed
@@ -31,11 +34,10 @@ def read(source, folder, *, task="classification", class_from_name=False):
     return stored(listed(source, task=task, class_from_name=class_from_name), folder, said.append), said
 
 
-def run(*arguments, cwd=None):
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
+def run(*arguments):
+    """The command in this process: code, stdout, stderr."""
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return done.exit_code, done.stdout, done.stderr
 
 
 # Layouts
@@ -228,7 +230,8 @@ def test_few_images_of_a_class_are_a_warning(tmp_path):
 # Folders and manifests that are wrong
 
 
-def test_folders_that_are_wrong(tmp_path):
+def test_folders_that_are_wrong(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     pictures(tmp_path / "one", classes=("cat", "dog"))
     shutil.rmtree(tmp_path / "one" / "train" / "dog")
@@ -243,13 +246,13 @@ def test_folders_that_are_wrong(tmp_path):
         ("more", "class 'fox' is in test but not in train"),
         ("notes.txt", "neither a folder nor a manifest"),
     ):
-        code, out, err = run("train", source, "--out", "run", cwd=tmp_path)
+        code, out, err = run("train", source, "--out", "run")
         assert (code, out) == (1, "")
         assert why in err
         assert err.count("\n") == 1
     assert (
         "is a folder, and a folder names classes"
-        in run("train", "more", "--out", "run", "--task", "regression", cwd=tmp_path)[2]
+        in run("train", "more", "--out", "run", "--task", "regression")[2]
     )
 
 
@@ -273,7 +276,8 @@ def test_manifests_that_are_wrong(lines, why, tmp_path, monkeypatch):
         listed(Path("all.csv"), task="regression", class_from_name=False)
 
 
-def test_run_folders_that_are_none(tmp_path):
+def test_run_folders_that_are_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
     (tmp_path / "strange").mkdir()
     (tmp_path / "strange" / "thesis.txt").write_text("mine")
@@ -293,7 +297,7 @@ def test_run_folders_that_are_none(tmp_path):
             "strange is no RUN folder and holds thesis.txt",
         ),
     ):
-        code, out, err = run(*arguments, cwd=tmp_path)
+        code, out, err = run(*arguments)
         assert (code, out) == (1, "")
         assert why in err
         assert err.count("\n") == 1
