@@ -87,24 +87,27 @@ def _from_folder(source: Path, class_from_name: bool) -> list[Example]:
 
 
 def images_below(source: Path) -> list[tuple[Path, bool]]:
-    """Every image below a folder, and whether it lies in the part for the test."""
+    """Every image below a folder, by name, and whether it lies in the folder ``test`` there."""
     import datasets
 
     datasets.disable_progress_bars()
-    found: list[tuple[Path, bool]] = []
+    found: set[Path] = set()
     try:
-        splits = datasets.load_dataset(
-            "imagefolder", data_dir=str(source), streaming=True, drop_labels=True, drop_metadata=True
+        rows = datasets.load_dataset(
+            "imagefolder",
+            data_dir=str(source),
+            data_files={"all": "**"},  # else names such as test_3.jpg would make a part of their own
+            split="all",
+            streaming=True,
+            drop_labels=True,
+            drop_metadata=True,
         )
+        paths = rows.cast_column("image", datasets.Image(decode=False))
+        found |= {Path(row["image"]["path"]) for row in paths}
     except (datasets.exceptions.DatasetNotFoundError, FileNotFoundError, ValueError):
-        splits = {}  # it knows no image below this folder
-    for name, rows in splits.items():
-        column = rows.cast_column("image", datasets.Image(decode=False))
-        found += [(Path(row["image"]["path"]), name == "test") for row in column]
-    beyond = (path for path in source.rglob("*") if path.suffix.lower() in HEIC)  # which it passes over
-    known = {path for path, _ in found}
-    found += [(path, (source / "test") in path.parents) for path in beyond if path not in known]
-    return sorted(found)
+        pass  # it knows no image below this folder
+    found |= {path for path in source.rglob("*") if path.suffix.lower() in HEIC}  # which it passes over
+    return [(path, path.relative_to(source).parts[0] == "test") for path in sorted(found)]
 
 
 def class_in(path: Path) -> str | None:
