@@ -117,7 +117,7 @@ def plain_loop(data: Data, epochs: int, rate: float) -> dict[str, Any]:
     """What a user of PyTorch would write: the same network, batches, schedule and validation."""
     network = built("small", len(data.classes), _SEED)
     order, rows = Order(data.rows("train"), _SEED), Rows(data, data.labels)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.05)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         rate,

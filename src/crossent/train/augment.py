@@ -14,7 +14,7 @@ SIZES = ((0.3, 32), (0.7, 48), (1.0, 64))
 """Up to which share of the epochs crops have how many pixels: small ones teach nearly as much for less."""
 VIEWS = ((64, 1.0), (80, 1.0), (64, 0.9))
 """Pixels, and how much of the image's side they show; each is also mirrored, and all are averaged."""
-_SMALLEST = 0.7  # share of the image's side that a crop shows at least
+_SMALLEST = 0.6  # share of the image's side that a crop shows at least
 _TURN = 0.25  # radians, about 14 degrees
 
 

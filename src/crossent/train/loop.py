@@ -24,7 +24,7 @@ from crossent.train.run import CHECKPOINT
 from crossent.train.training import Order, Rows, Training
 
 _TIMED = 20  # steps
-_RESERVE = 0.85  # of the minutes, for validation, the test, and what else the machine does
+_RESERVE = 0.9  # of the minutes, for validation, the test, and what else the machine does
 MOST_EPOCHS = 200
 """However many minutes there are."""
 

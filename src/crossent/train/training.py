@@ -29,7 +29,7 @@ from crossent.train.store import Data
 
 BATCH = 64
 _WARM_UP = 0.25  # share of the steps in which the rate climbs
-_DECAY = 0.05
+_DECAY = 0.2
 
 Say = Callable[[str], None]
 
