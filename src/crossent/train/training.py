@@ -116,7 +116,7 @@ class Training(lightning.LightningModule):
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             self._plan.rate,
-            total_steps=max(2, int(self.trainer.estimated_stepping_batches)),
+            total_steps=max(8, int(self.trainer.estimated_stepping_batches)),  # it divides by 0 at 4
             pct_start=_WARM_UP,
             final_div_factor=400,
             cycle_momentum=False,
