@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         PredictionsError,
         ProbabilityError,
         ShapeError,
+        TrainingError,
     )
     from crossent.kernels.threads import threads
     from crossent.losses import (
@@ -51,6 +52,7 @@ __all__ = [
     "PredictionsError",
     "ProbabilityError",
     "ShapeError",
+    "TrainingError",
     "classification_error",
     "compare",
     "cross_entropy",

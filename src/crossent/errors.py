@@ -43,5 +43,9 @@ class PredictionsError(CrossentError, ValueError):
     """
 
 
+class TrainingError(CrossentError, ValueError):
+    """Images that no network can be trained on, or a RUN folder that cannot be used or gone on with."""
+
+
 class MissingExtraError(CrossentError, ImportError):
     """A part of crossent whose optional libraries are not installed."""
