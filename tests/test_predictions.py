@@ -238,11 +238,19 @@ def test_another_array_of_the_file_and_other_columns(tmp_path):
     assert block.ids.to_pylist() == ["a", "b", "c"]
 
 
-def test_stored_members_are_mapped_not_read(tmp_path):
-    np.savez(tmp_path / "a.npz", probs=NN1, labels=LABELS)
-    opened = open_sources([tmp_path / "a.npz"])
-    table = opened.readers[0].table
-    assert isinstance(next(table.batches(texts=[], numbers=["probs"], rows=9))["probs"], np.memmap)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_stored_members_are_read_by_rows(order, tmp_path):
+    """And not mapped: a mapped file that is cut off while it is read ends the process."""
+    q = np.asarray(np.random.default_rng(5).dirichlet([1, 1, 1], 50), order=order)
+    np.savez(tmp_path / "a.npz", probs=q, labels=[0] * 50)
+    np.save(tmp_path / "a.npy", q)
+    for name, column in (("a.npz", "probs"), ("a.npy", "")):
+        opened = open_sources([tmp_path / name], labels=[0] * 50, columns=Columns(kind="probs"))
+        table = opened.readers[0].table
+        pieces = [b[column] for b in table.batches(texts=[], numbers=[column], rows=9, span=range(5, 30))]
+        assert [len(piece) for piece in pieces] == [9, 9, 7]
+        assert not any(isinstance(piece, np.memmap) for piece in pieces)
+        assert np.array_equal(np.concatenate(pieces), q[5:30])
 
 
 def test_a_frame_can_be_read_twice_and_a_stream_too():

@@ -262,6 +262,7 @@ def opened(
         renormalize=options.renormalize,
         memory=options.memory,
         input_format=options.input_format,
+        filesystem=options.filesystem,
     )
 
 

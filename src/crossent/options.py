@@ -6,7 +6,7 @@ The command line takes its options and their choices from here. Nothing is compu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 from crossent.errors import OptionError
 from crossent.wording import MEASURES, InputFormat, LabelIs, Measure
@@ -32,6 +32,7 @@ class CompareOptions:
     threads : threads to use; None: what the process may use.
     memory : bytes that joining ids in another order may take; beyond it they are joined on disk.
     input_format : format of the source ``-``, which is standard input.
+    filesystem : PyArrow file system that the paths lie on; None: this machine's, or the address's.
     """
 
     measure: Measure = "cross_entropy"
@@ -49,6 +50,7 @@ class CompareOptions:
     threads: int | None = None
     memory: int = 500_000_000
     input_format: InputFormat | None = None
+    filesystem: Any | None = None
 
     def __post_init__(self) -> None:
         if self.measure not in MEASURES:
