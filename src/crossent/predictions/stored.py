@@ -105,14 +105,15 @@ class Stored:
             now = self._state()
         except FileNotFoundError as error:
             raise PredictionsError(
-                f"{origin} is not there, on {platform.node() or 'this machine'}: it was removed while it was read,"
-                " or lies on no storage that all machines of the cluster share"
+                f"{origin} is not there, on {platform.node() or 'this machine'}: it was removed while it"
+                " was read, or lies on no storage that all machines of the cluster share"
             ) from error
         if self.state is not None and now != self.state:
             size, before = now[0], self.state[0]
             how = f", from {before:,} bytes to {size:,}" if size != before else ""
             raise PredictionsError(
-                f"{origin} was changed or replaced while it was read{how}: wait until it is written, and run again"
+                f"{origin} was changed or replaced while it was read{how}: wait until it is written,"
+                " and run again"
             )
 
     @contextmanager
