@@ -43,5 +43,9 @@ class PredictionsError(CrossentError, ValueError):
     """
 
 
+class ClusterError(CrossentError, RuntimeError):
+    """A cluster that cannot be reached, that loses its workers, or whose machines do not go together."""
+
+
 class MissingExtraError(CrossentError, ImportError):
     """A part of crossent whose optional libraries are not installed."""

@@ -83,12 +83,12 @@ class AlignedSources:
                 agreement.add(parts)
                 if agreement.broken:  # the rest is read only to count
                     continue
-                yield self._block(index - 1, parts)
+                yield self.block(index - 1, parts)
         agreement.finish()
         if not index:
             raise PredictionsError(f"{self.readers[0].table.origin} has no rows: nothing can be compared")
 
-    def _block(self, index: int, parts: Sequence[Rows]) -> Block:
+    def block(self, index: int, parts: Sequence[Rows]) -> Block:
         outputs, deviations = [], []
         for reader, part in zip(self.readers, parts, strict=True):
             if reader.outputs is not None and part.outputs is not None:

@@ -121,8 +121,13 @@ class Reader:
         names = [*((self.id,) if self.id else ()), *(self.labels.columns if self.labels else ())]
         return self.table.length([*names, *(self.outputs.columns if self.outputs else ())])
 
-    def rows(self, count: int, *, start: int = 0) -> Iterator[Rows]:
-        """All rows, ``count`` at a time, the last piece shorter; messages count from ``start``."""
+    def rows(self, count: int, *, start: int = 0, span: range | None = None) -> Iterator[Rows]:
+        """All rows, or those of ``span``, ``count`` at a time, the last piece shorter.
+
+        Messages count from ``start``, or from that of the span.
+        """
+        if span is not None:
+            start = span.start
         texts = [
             *((self.id,) if self.id else ()),
             *(self.labels.texts if self.labels else ()),
@@ -133,7 +138,7 @@ class Reader:
             *(self.labels.numbers if self.labels else ()),
             *(self.outputs.columns if self.outputs else ()),
         ]
-        for batch in self.table.batches(texts=texts, numbers=numbers, rows=count):
+        for batch in self.table.batches(texts=texts, numbers=numbers, rows=count, span=span):
             size = len(batch[(texts or numbers)[0]])
             place = place_in(self.table, range(start, start + size))
             yield Rows(

@@ -1,7 +1,4 @@
-"""Where a tally runs: on threads of this machine. Blocks go out in order; what comes back is merged.
-
-No sums and no estimates in here: whatever the engine, the result is the same set of blocks.
-"""
+"""A tally on threads of this machine. Blocks go out in order; what comes back is merged."""
 
 from __future__ import annotations
 
