@@ -77,8 +77,6 @@ class CompareOptions:
         if self.engine not in get_args(Engine):
             raise OptionError(f"engine is {self.engine!r}; choose one of {', '.join(get_args(Engine))}")
         if self.ray_address is not None and self.engine != "ray":
-            raise OptionError(
-                f"ray_address is {self.ray_address!r}, but the engine is {self.engine}: choose ray"
-            )
+            raise OptionError(f"ray_address is {self.ray_address!r}, but the engine is not ray: choose it")
         if self.memory < 1:
             raise OptionError(f"memory is {self.memory}; it must be 1 byte or more")

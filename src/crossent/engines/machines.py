@@ -14,10 +14,10 @@ from crossent import __version__
 from crossent.errors import ClusterError
 
 _LIBRARIES = ("numpy", "numba", "pyarrow")
-_FAMILIES = (
-    ("with AVX-512", ("X86_V4", "AVX512_SKX")),
-    ("with AVX2", ("X86_V3", "AVX2")),
-    ("with SVE", ("SVE",)),
+_FAMILIES = (  # NumPy's name of the instructions, and the one that it had before 2.4
+    ("with AVX-512", "X86_V4", "AVX512_SKX"),
+    ("with AVX2", "X86_V3", "AVX2"),
+    ("with SVE", "SVE", "SVE"),
 )
 
 
@@ -32,9 +32,9 @@ class Machine:
     @classmethod
     def here(cls) -> Machine:
         """The machine of this process."""
-        # the one place where NumPy tells which instructions it really uses; numba asks the same processor
+        # the one place where NumPy tells which instructions it uses
         found = import_module("numpy._core._multiarray_umath").__cpu_features__
-        named = (words for words, features in _FAMILIES if any(found.get(name) for name in features))
+        named = (words for words, new, old in _FAMILIES if found.get(new, found.get(old)))
         family = f"{platform.machine()} {next(named, '')}".strip()
         versions = (
             f"crossent {__version__}",
