@@ -254,6 +254,9 @@ def _sentences() -> Iterator[None]:
         where = f"{error.filename}: " if error.filename else ""
         _say(f"crossent: {where}{error.strerror or error}")
         raise typer.Exit(_WRONG_INPUT) from None
+    except MemoryError as error:
+        _say(f"crossent: not memory enough ({str(error) or 'no more to be had'}): fewer --threads take less")
+        raise typer.Exit(_WRONG_INPUT) from None
     except KeyboardInterrupt:
         _say("crossent: interrupted")
         raise typer.Exit(_INTERRUPTED) from None

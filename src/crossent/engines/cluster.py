@@ -6,6 +6,7 @@ the same set of blocks as on threads, or one sentence; Ray is imported in here o
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -208,7 +209,7 @@ def _connected(address: str | None, workers: int | None) -> Iterator[Any]:
     # on one machine as many tasks run at once as were asked for, whatever the number of processors
     alone: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
     try:
-        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **alone)
+        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **alone)
     except (ConnectionError, ValueError, RuntimeError, OSError, ray.exceptions.RayError) as error:
         raise ClusterError(
             f"no Ray cluster at {address or 'this machine'} ({_first_line(error)}): start one with ray start"

@@ -16,11 +16,12 @@ import pyarrow.json
 
 from crossent.errors import PredictionsError
 from crossent.predictions.arrow_tables import recut
+from crossent.predictions.bombs import unpacked
 from crossent.predictions.stored import Stored
 from crossent.predictions.table import Batch, Column, Form
 
 _BLOCK = 1 << 20
-_LONGEST_LINE = 1 << 27
+_LONGEST_LINE = 1 << 25
 _NUMBERS = pa.float64()
 _WORDS = {str: "text", bool: "true or false", list: "a list", dict: "an object", type(None): "null"}
 
@@ -57,6 +58,8 @@ class JsonTable:
     def _pieces(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         read = 0
         for block in _blocks(self.stored, self.origin, self.compression):
+            if block.isspace():
+                continue
             lines = sum(not line.isspace() for line in block.splitlines(keepends=True))
             if not lines:
                 continue
@@ -88,7 +91,9 @@ class JsonTable:
 def open_json_lines(stored: Stored, origin: str, compression: str | None) -> JsonTable:
     """The table in a JSON Lines file; only its first lines are read."""
     for block in _blocks(stored, origin, compression):
-        lines = [line for line in block.splitlines() if line and not line.isspace()]
+        lines = (
+            [] if block.isspace() else [line for line in block.splitlines() if line and not line.isspace()]
+        )
         if lines:
             break
     else:
@@ -107,7 +112,7 @@ def _blocks(stored: Stored, origin: str, compression: str | None) -> Iterator[by
     """The file in pieces of whole lines."""
     rest, start = b"", True
     try:
-        with stored.stream(compression) as stream:
+        with unpacked(stored, compression) as stream:
             while piece := stream.read(_BLOCK):
                 whole, end, begun = piece.rpartition(b"\n")
                 if end:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from crossent.errors import PredictionsError
+from crossent.predictions.bombs import refuse_wide
 from crossent.predictions.memory import class_list, described_array, same_length
 from crossent.predictions.stored import Stored, first_line
 from crossent.predictions.table import Batch, Column
@@ -175,6 +176,7 @@ def open_npz(stored: Stored, origin: str) -> ArrayFileTable:
     listed = members.pop("classes", None)
     classes = None
     if listed is not None:
+        refuse_wide(listed.shape[0] if listed.shape else 1, f"{origin}, array classes")
         whole = [piece for piece in listed.pieces(max(1, listed.shape[0] if listed.shape else 1), origin)]
         classes = class_list(whole[0], origin) if whole else ()
     return ArrayFileTable(origin, stored, {name: m for name, m in members.items() if m.shape}, classes)

@@ -17,6 +17,7 @@ import pyarrow.csv
 
 from crossent.errors import PredictionsError
 from crossent.predictions.arrow_tables import recut
+from crossent.predictions.bombs import unpacked
 from crossent.predictions.stored import Stored
 from crossent.predictions.table import Batch, Column, refuse_repeated
 
@@ -87,7 +88,7 @@ class TextTable:
         process that is about to end.
         """
         return pa.csv.open_csv(
-            self.stored.stream(self.compression),
+            unpacked(self.stored, self.compression),
             pa.csv.ReadOptions(
                 use_threads=threads,
                 block_size=max(1 << 20, _BYTES_PER_CELL * len(self.names)),
@@ -141,7 +142,7 @@ class TextTable:
 def open_text(stored: Stored, origin: str, separator: str, compression: str | None) -> TextTable:
     """The table in a text file; only its header is read."""
     try:
-        with stored.stream(compression) as stream:
+        with unpacked(stored, compression) as stream:
             header, rest = _split(stream, origin)
     except OSError as error:
         raise PredictionsError(
