@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from crossent.errors import PredictionsError
+from crossent.predictions.footers import BYTE_ARRAY, claimed
 from crossent.predictions.stored import Stored
 
 MOST_CLASSES = 2**22
@@ -65,31 +66,29 @@ def unpacked(stored: Stored, compression: str | None) -> pa.NativeFile | IO[byte
     return pa.PythonFile(Unpacked(stored.stream(compression), size or 0), "r")
 
 
-def refuse_parquet_bomb(
-    stored: Stored, file: pq.ParquetFile, group: int, wanted: list[str], origin: str
-) -> None:
-    """An error where a row group's columns unpack to far more than is stored of them."""
-    footer = file.metadata.row_group(group)
-    texts = []
-    for place in range(footer.num_columns):
-        chunk = footer.column(place)
-        name, *nested = chunk.path_in_schema.split(".")
-        if name not in wanted:
-            continue
-        few = chunk.total_uncompressed_size * _VALUES_A_BYTE < chunk.num_values
-        if nested and few and chunk.num_values > _SURELY_SMALL:
-            raise PredictionsError(
-                f"{origin}, column {name}: {chunk.num_values:,} numbers out of"
-                f" {chunk.total_uncompressed_size:,} bytes, as no predictions are; write it again"
-            )
-        if (
-            not nested
-            and chunk.physical_type == "BYTE_ARRAY"
-            and chunk.total_uncompressed_size > _LONGEST_TEXT
-        ):
-            texts.append(name)
-    if texts:
-        _refuse_long_texts(stored, group, texts, origin)
+def refuse_parquet_bombs(stored: Stored, columns: list[str], origin: str) -> None:
+    """An error where columns unpack to far more than is stored of them; large files are no bombs."""
+    if stored.state is None or (stored.state[0] or 0) > _SURELY_SMALL:
+        return
+    try:
+        groups = list(claimed(stored))
+    except (ValueError, TypeError, AttributeError) as error:  # fields of other types than they must be
+        raise PredictionsError(f"{origin} is no complete Parquet file ({error}): write it again") from error
+    for group, chunks in enumerate(groups):
+        texts = []
+        for chunk in chunks:
+            if not chunk.path or chunk.path[0] not in columns:
+                continue
+            (name, *nested) = chunk.path
+            if nested and chunk.values > max(_SURELY_SMALL, chunk.size * _VALUES_A_BYTE):
+                raise PredictionsError(
+                    f"{origin}, column {name}: {chunk.values:,} numbers out of {chunk.size:,} bytes,"
+                    " as no predictions are; write it again"
+                )
+            if not nested and chunk.type == BYTE_ARRAY and chunk.size > _LONGEST_TEXT:
+                texts.append(name)
+        if texts:
+            _refuse_long_texts(stored, group, texts, origin)
 
 
 def _refuse_long_texts(stored: Stored, group: int, texts: list[str], origin: str) -> None:

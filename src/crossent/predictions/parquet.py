@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from crossent.errors import PredictionsError
 from crossent.predictions.arrow_tables import classes_in, described, recut
-from crossent.predictions.bombs import refuse_parquet_bomb
+from crossent.predictions.bombs import refuse_parquet_bombs
 from crossent.predictions.stored import Stored, first_line
 from crossent.predictions.table import Batch, Column, refuse_repeated, within
 
@@ -59,9 +59,8 @@ class ParquetTable:
     def pieces(self, wanted: list[str], rows: int, span: range | None) -> Iterator[pa.RecordBatch]:
         """These columns, at most ``rows`` rows at a time."""
         with self.stored.reading(self.origin, _ERRORS), _file(self.stored) as file:
+            refuse_parquet_bombs(self.stored, wanted, self.origin)
             for groups, part in self._runs(file.metadata, span):
-                for group in groups:
-                    refuse_parquet_bomb(self.stored, file, group, wanted, self.origin)
                 pieces = file.iter_batches(
                     batch_size=max(1, rows // _PIECES), row_groups=groups, columns=wanted, use_threads=False
                 )
