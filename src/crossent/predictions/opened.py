@@ -5,9 +5,10 @@ Puts the other rooms together: opens tables, settles classes and kinds, pairs ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, Literal
 
@@ -70,6 +71,10 @@ class AlignedSources:
 
     def blocks(self) -> Iterator[Block]:
         """Blocks in order; each call reads the sources again."""
+        return (block() for block in self.pending())
+
+    def pending(self) -> Iterator[Callable[[], Block]]:
+        """What makes each block of rows that were read, in order: checked where it is called."""
         size = rows_per_block(len(self.classes))
         agreement = Agreement([reader for reader in self.readers if reader.labels])
         aligned = (
@@ -83,7 +88,7 @@ class AlignedSources:
                 agreement.add(parts)
                 if agreement.broken:  # the rest is read only to count
                     continue
-                yield self.block(index - 1, parts)
+                yield partial(self.block, index - 1, parts)
         agreement.finish()
         if not index:
             raise PredictionsError(f"{self.readers[0].table.origin} has no rows: nothing can be compared")

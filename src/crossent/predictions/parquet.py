@@ -18,7 +18,7 @@ from crossent.predictions.bombs import refuse_parquet_bombs
 from crossent.predictions.stored import Stored, first_line
 from crossent.predictions.table import Batch, Column, refuse_repeated, within
 
-_PIECES = 8  # a block is read in pieces, on one thread: faster with more, and twice the memory
+_PIECES = 4  # a block is read in pieces, on one thread: faster with more, and twice the memory
 _BUFFER = 1 << 18  # pages are read as they are needed, not a whole row group at once
 _AT_ONCE = 1 << 26  # bytes of row groups that are asked of a remote file system at once
 _ERRORS = (
@@ -69,7 +69,6 @@ class ParquetTable:
                         if not pa.types.is_primitive(column.type):
                             column.validate(full=True)  # Arrow believes that all text is UTF-8
                     yield piece.select(wanted)
-                    pa.default_memory_pool().release_unused()
 
     def _runs(self, footer: pq.FileMetaData, span: range | None) -> Iterator[tuple[list[int], range]]:
         """Row groups that are read at once, and which of their rows are wanted."""

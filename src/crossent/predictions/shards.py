@@ -46,7 +46,7 @@ class Shard:
         size = rows_per_block(len(self.sources.classes))
         span = range(self.blocks.start * size, min(self.blocks.stop * size, self.rows))
         agreement = Agreement([reader for reader in readers if reader.labels])
-        streams = [reader.rows(size, span=span) for reader in readers]
+        streams = [reader.rows(size, span=span, wide=True) for reader in readers]
         for index, parts in zip(self.blocks, zip(*streams, strict=True), strict=True):
             if parts[0].ids is not None:
                 _refuse_other_ids(readers, parts)
