@@ -28,7 +28,6 @@ CLASSES = 10
 ROWS, SMOKE_ROWS = 10_000_000, 20_000
 REPEATS, SMOKE_REPEATS = 3, 1
 _GROUP = 1_000_000
-_NAMES = [f"c{i}" for i in range(CLASSES)]
 
 _CLOCK = """
 import re, sys, time
@@ -108,16 +107,17 @@ _LIBRARIES = {
 }
 
 
-def write_predictions(path: Path, rows: int, seed: int) -> None:
-    """Probabilities as 10 float32 columns, without ids, and labels that the outputs know about."""
+def write_predictions(path: Path, rows: int, seed: int, classes: int = CLASSES) -> None:
+    """Probabilities as one float32 column per class, without ids; labels that the outputs know about."""
     labels_of, outputs_of = np.random.default_rng(0), np.random.default_rng(seed)
-    fields = [("label", pa.int32()), *((f"prob_{name}", pa.float32()) for name in _NAMES)]
+    fields = [("label", pa.int32()), *((f"prob_c{i}", pa.float32()) for i in range(classes))]
+    group = max(1, _GROUP * CLASSES // classes)
     partial = path.with_suffix(".part")
     with pq.ParquetWriter(partial, pa.schema(fields), compression="zstd") as writer:
-        for start in range(0, rows, _GROUP):
-            count = min(_GROUP, rows - start)
-            labels = labels_of.integers(0, CLASSES, count)
-            logits = outputs_of.normal(size=(count, CLASSES)).astype(np.float32)
+        for start in range(0, rows, group):
+            count = min(group, rows - start)
+            labels = labels_of.integers(0, classes, count)
+            logits = outputs_of.normal(size=(count, classes)).astype(np.float32)
             logits[np.arange(count), labels] += 2
             q = np.exp(logits - logits.max(axis=1, keepdims=True))
             q /= q.sum(axis=1, keepdims=True)

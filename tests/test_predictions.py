@@ -295,3 +295,23 @@ def test_memory_stays_bounded_whatever_the_length(tmp_path, columns):
     # two blocks of 65,536 x 10 float64 are 10 MB; the whole of the long files is 160 MB of float32
     assert max(peaks) < 150, peaks
     assert peaks[1] < peaks[0] + 60, peaks
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    data=st.data(), name=st.sampled_from([n for n in FORMATS if n.split()[0] in ("parquet", "npz", "arrow")])
+)
+def test_any_rows_are_read_without_those_before_them(data, name, tmp_path):
+    n = 100
+    q = np.random.default_rng(7).dirichlet([1, 1, 1], n)
+    source = FORMATS[name](tmp_path, "a", q, "prob", list(range(n)), [0] * n, ("a", "b", "c"))
+    (reader,) = open_sources([source]).readers
+    first = data.draw(st.integers(0, n - 1))
+    last = data.draw(st.integers(first + 1, n))
+    if not reader.table.ranged:
+        assert name.endswith("compressed")
+        return
+    rows = list(reader.rows(data.draw(st.integers(1, n)), span=range(first, last)))
+    assert np.array_equal(np.concatenate([part.outputs for part in rows]), q[first:last])
+    assert [i for part in rows for i in part.ids.to_pylist()] == list(map(str, range(first, last)))
+    assert rows[0].place.at(0).endswith(f"row {first + 1}")
