@@ -77,7 +77,40 @@ def unpacks(folder, suffix, start, piece):
 
 
 JSON = '{"label": "a", "prob_a": 0.5, "prob_b": 0.5}\n'
+
+
+def batch_of_zeros(folder, new):
+    """A few kilobytes that unpack to 900 MB."""
+    zeros = pa.array(np.zeros(75_000_000, np.float32))
+    table = pa.table({"label": zeros.cast(pa.int32()), "prob_a": zeros, "prob_b": zeros})
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with new(str(folder / "a.arrow"), table.schema, options=options) as out:
+        out.write_table(table)
+    return folder / "a.arrow"
+
+
+def long_text_in_arrow(folder):
+    ids = pa.DictionaryArray.from_arrays(np.zeros(60_000, np.int32), pa.array(["a" * 5_000_000]))
+    half = np.full(60_000, 0.5)
+    table = pa.table({"id": ids, "label": [0] * 60_000, "prob_a": half, "prob_b": half})
+    with pa.ipc.new_file(str(folder / "a.arrow"), table.schema) as out:
+        out.write_table(table)
+    return folder / "a.arrow"
+
+
 HOSTILE = {
+    "a batch of an arrow file": (
+        lambda f: batch_of_zeros(f, pa.ipc.new_file),
+        "its record batch 1 unpacks to",
+    ),
+    "a batch of an arrow stream": (
+        lambda f: batch_of_zeros(f, pa.ipc.new_stream),
+        "its record batch 1 unpacks to",
+    ),
+    "one text for all rows of arrow": (
+        long_text_in_arrow,
+        "a text of 5,000,000 bytes for any number of rows",
+    ),
     "columns in npz": (wide_npz, "claims 268,435,456 values per row, and 4,194,304 classes are the most"),
     "one row of very many": (row_of_very_many, "100,000,999 numbers out of"),
     "one text for all rows": (long_text_again_and_again, "a text of 20,000,000 bytes for any number of rows"),

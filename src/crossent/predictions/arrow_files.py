@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from crossent.errors import PredictionsError
 from crossent.predictions.arrow_tables import classes_in, described, recut
+from crossent.predictions.bombs import refuse_arrow_bombs
 from crossent.predictions.stored import Stored, first_line
 from crossent.predictions.table import Batch, Column, refuse_repeated, within
 
@@ -89,6 +90,7 @@ def open_arrow(stored: Stored, origin: str) -> ArrowFileTable:
         raise PredictionsError(f"{origin} cannot be read ({first_line(error)}): check the path") from error
     if start.startswith(_OLD_FEATHER):
         raise PredictionsError(f"{origin} is Feather of version 1: write it again with version=2")
+    refuse_arrow_bombs(stored, origin)
     stream = start != _FILE_MAGIC
     called = "stream" if stream else "file"
     try:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from crossent.errors import PredictionsError
 from crossent.predictions.footers import BYTE_ARRAY, claimed
+from crossent.predictions.messages import unpacked_sizes
 from crossent.predictions.stored import Stored
 
 MOST_CLASSES = 2**22
@@ -20,6 +21,7 @@ _MOST_TIMES = 500  # a text unpacks to; predictions reach 10 to 50
 _SURELY_SMALL = 2**26
 _MOST_BLANK = 2**24
 _LONGEST_TEXT = 2**15
+_MOST_UNPACKED = 2**29
 _VALUES_A_BYTE = 64  # numbers that one byte may stand for; one-hot rows reach 8
 
 
@@ -64,6 +66,22 @@ def unpacked(stored: Stored, compression: str | None) -> pa.NativeFile | IO[byte
         return stored.stream(None)
     size = stored.state[0] if stored.state else None
     return pa.PythonFile(Unpacked(stored.stream(compression), size or 0), "r")
+
+
+def refuse_arrow_bombs(stored: Stored, origin: str) -> None:
+    """An error where a record batch, unpacked whole, takes very much; large files are no bombs."""
+    if stored.state is None or (stored.state[0] or 0) > _SURELY_SMALL:
+        return
+    try:
+        sizes = list(unpacked_sizes(stored))
+    except ValueError as error:
+        raise PredictionsError(f"{origin} is no complete Arrow file ({error}): write it again") from error
+    for number, size in enumerate(sizes, 1):
+        if size > _MOST_UNPACKED:
+            raise PredictionsError(
+                f"{origin}: its record batch {number} unpacks to {size:,} bytes, and {_MOST_UNPACKED:,}"
+                " are the most for a file of this size; write smaller batches"
+            )
 
 
 def refuse_parquet_bombs(stored: Stored, columns: list[str], origin: str) -> None:
