@@ -43,8 +43,12 @@ def cases(unit: int) -> list[Case]:
         *(("classes", unit * 10 // classes, classes, 2, {}) for classes in (2, 100, 1000)),
         *(("models", unit, 10, models, {}) for models in (1, 4)),
         ("threads", unit, 10, 2, {"threads": 1}),
-        *(("Ray workers", 2 * unit, 10, 2, {"engine": "ray", "threads": workers}) for workers in (1, 2)),
+        *(("Ray workers", 2 * unit, 10, 2, _on_ray(workers)) for workers in (1, 2)),
     ]
+
+
+def _on_ray(workers: int) -> dict[str, object]:
+    return {"engine": "ray", "threads": workers}
 
 
 def measured(case: Case, folder: Path) -> tuple[float, float, float]:
