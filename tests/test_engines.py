@@ -231,9 +231,11 @@ def command(*arguments, **options):
 
 
 def test_on_the_command_line_at_an_address(cluster, tmp_path):
-    path = small(tmp_path / "a.parquet", rows=100)
-    expected = command(path, "--format", "json")
-    found = command(path, "--format", "json", "--engine", "ray", "--ray-address", cluster.address)
+    """From a folder that workers do not stand in."""
+    small(tmp_path / "a.parquet", rows=100)
+    given = ("a.parquet", "--format", "json")
+    expected = command(*given, cwd=tmp_path)
+    found = command(*given, "--engine", "ray", "--ray-address", cluster.address, cwd=tmp_path)
     assert (found.stdout, found.stderr, found.returncode) == (expected.stdout, expected.stderr, 0)
 
 

@@ -64,10 +64,12 @@ class Stored:
         return bool(self.info().type == fs.FileType.Directory)
 
     def entries(self, *, recursive: bool = False) -> list[fs.FileInfo]:
-        """What a folder on a file system that is not this machine's holds, by name."""
-        found = (self.system or fs.LocalFileSystem()).get_file_info(
-            fs.FileSelector(self.path, recursive=recursive)
-        )
+        """What a folder holds, by name."""
+        if self.system is None:  # PyArrow would leave out links that lead nowhere
+            kinds = {True: fs.FileType.Directory, False: fs.FileType.File}
+            here = sorted(Path(self.path).iterdir())
+            return [fs.FileInfo(str(entry), kinds[entry.is_dir()]) for entry in here]
+        found = self.system.get_file_info(fs.FileSelector(self.path, recursive=recursive))
         return sorted(found, key=lambda info: str(info.path))
 
     def opened(self) -> pa.NativeFile:
@@ -87,8 +89,9 @@ class Stored:
         return self.system.open_input_stream(self.path, compression=compression)
 
     def seen(self) -> Stored:
-        """The same, with its size and time as they are now."""
-        return replace(self, state=self._state())
+        """The same, with its size and time as they are now, and a path that holds in any process."""
+        path = self.path if self.local is None else os.path.abspath(self.path)
+        return replace(self, path=path, state=self._state())
 
     def _state(self) -> tuple[int | None, int | None]:
         if self.system is None:
