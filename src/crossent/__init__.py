@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from crossent.comparison import Comparison, compare
     from crossent.errors import (
+        ClusterError,
         CrossentError,
         DtypeError,
         LabelError,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from crossent.predictions import open_predictions, save_predictions
 
 __all__ = [
+    "ClusterError",
     "CompareOptions",
     "Comparison",
     "CrossentError",

@@ -19,7 +19,7 @@ from crossent.console import GATE, say, sentences
 from crossent.errors import OptionError
 from crossent.files import check_folder, check_place, written
 from crossent.options import CompareOptions
-from crossent.wording import InputFormat, Kind, LabelIs, Measure
+from crossent.wording import Engine, InputFormat, Kind, LabelIs, Measure
 
 if TYPE_CHECKING:
     from crossent.comparison import Comparison
@@ -135,6 +135,13 @@ def compare(
     threads: Annotated[
         int | None, typer.Option(metavar="N", help="Threads; by default all there are.")
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Where it is computed: on this machine's threads, or on Ray.")
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Of the Ray cluster; without it one is started here."),
+    ] = None,
     memory: Annotated[
         str,
         typer.Option(metavar="SIZE", help="Memory that joining ids may take; beyond it, disk."),
@@ -164,6 +171,8 @@ def compare(
             top=top,
             threads=threads,
             memory=_size(memory),
+            engine=engine,
+            ray_address=ray_address,
             input_format=input_format,
         )
         if images is not None and report is None:

@@ -37,6 +37,9 @@ def sentences() -> Iterator[None]:
         where = f"{error.filename}: " if error.filename else ""
         say(f"crossent: {where}{error.strerror or error}")
         raise typer.Exit(WRONG_INPUT) from None
+    except MemoryError as error:
+        say(f"crossent: not memory enough ({str(error) or 'no more to be had'}): fewer --threads take less")
+        raise typer.Exit(WRONG_INPUT) from None
     except KeyboardInterrupt:
         say("crossent: interrupted")
         raise typer.Exit(INTERRUPTED) from None
