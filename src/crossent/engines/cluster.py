@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -216,6 +217,7 @@ def _connected(address: str | None, workers: int | None) -> Iterator[Any]:
             " --head, and give its address as --ray-address HOST:6379"
         ) from error
     try:
-        yield ray
+        with redirect_stdout(sys.stderr):  # where Ray would tell of lost machines, only results may stand
+            yield ray
     finally:
         ray.shutdown()
