@@ -172,7 +172,7 @@ def invented(entropy, squared, raw):
     [
         (
             (10, 12, 30),
-            "Squared error keeps up: 12 steps against 10. Raw outputs take 30 steps.",
+            "Squared error keeps up: 12 steps against 10 steps. Raw outputs are there after 30 steps.",
             "squared error of the raw outputs",
         ),
         (
@@ -182,12 +182,17 @@ def invented(entropy, squared, raw):
         ),
         (
             (10, 999, 20),
-            "Cross-entropy is there after 10 steps, squared error not in 200. Raw outputs take 20 steps.",
+            "Cross-entropy is there after 10 steps, squared error not in 200. Raw outputs are there after 20 steps.",
             "squared error of the softmax",
         ),
         (
+            (999, 999, 999),
+            "Cross-entropy is there not in 200, squared error not in 200. Raw outputs are there not in 200.",
+            "cross-entropy",
+        ),
+        (
             (100, 20, 20),
-            "Squared error keeps up: 20 steps against 100. Raw outputs have no softmax to pass: 20 steps.",
+            "Squared error keeps up: 20 steps against 100 steps. Raw outputs have no softmax to pass: 20 steps.",
             "cross-entropy",
         ),
     ],
@@ -206,7 +211,7 @@ def test_sentences_follow_from_the_runs(steps, sentence, stuck):
 def test_where_squared_error_keeps_up_is_named():
     assert page_room._words(invented(10, 90, 5)).keeps_up == "Nowhere in these runs."
     assert page_room._words(invented(10, 10, 5)).keeps_up.startswith(
-        "From the ordinary start at the common rate (10 steps against 10); from the ordinary start each"
+        "From the ordinary start at the common rate (10 steps against 10 steps); from the ordinary start each"
     )
 
 

@@ -139,6 +139,23 @@ def test_an_address_opens_its_section_with_its_setting(opened):
     assert shown(page, "right") == "0.000001"
 
 
+def test_an_address_that_is_gone_to_is_not_written_over(opened):
+    page = opened()
+    page.evaluate(
+        """async () => {
+            const slider = document.querySelector('[data-setting=cat]'), arrived = new Promise(done => addEventListener('hashchange', done));
+            const due = [];
+            window.setTimeout = run => due.push(run);
+            slider.value = 1;
+            slider.dispatchEvent(new Event('input', { bubbles: true }));
+            location.hash = '#picture?cat=3';
+            due.forEach(run => run());
+            await arrived;
+        }"""
+    )
+    assert values(page)["picture-score-cat"] == 3
+
+
 @pytest.mark.parametrize(
     "address",
     [

@@ -26,6 +26,7 @@ from crossent.explain.race import (
     Start,
     race,
 )
+from crossent.wording import count
 
 SECTIONS = {
     "picture": "A picture",
@@ -156,11 +157,16 @@ def _steps(run: Run) -> float:
 def _arrival(run: Run) -> str:
     if run.arrived is None:
         return f"not in {STEPS}"
-    return f"{run.arrived} step" if run.arrived == 1 else f"{run.arrived} steps"
+    return count(run.arrived, "step")
+
+
+def _when(run: Run) -> str:
+    return _arrival(run) if run.arrived is None else f"after {_arrival(run)}"
 
 
 def _keeps_up(runs: Mapping[str, Run]) -> bool:
-    return _steps(runs["squared error"]) <= _KEEPS_UP * _steps(runs["cross-entropy"])
+    squared = runs["squared error"]
+    return squared.arrived is not None and squared.arrived <= _KEEPS_UP * _steps(runs["cross-entropy"])
 
 
 def _outcome(runs: Mapping[str, Run], typical: float | None) -> str:
@@ -169,15 +175,14 @@ def _outcome(runs: Mapping[str, Run], typical: float | None) -> str:
         runs[loss] for loss in ("cross-entropy", "squared error", "squared error of raw outputs")
     )
     if _keeps_up(runs):
-        first = f"Squared error keeps up: {squared.arrived} steps against {entropy.arrived}."
+        first = f"Squared error keeps up: {_arrival(squared)} against {_arrival(entropy)}."
     else:
-        after = "" if squared.arrived is None else "after "
-        first = f"Cross-entropy is there after {_arrival(entropy)}, squared error {after}{_arrival(squared)}."
+        first = f"Cross-entropy is there {_when(entropy)}, squared error {_when(squared)}."
         if typical is not None:
             first += f" Its gradient is multiplied by q(1 − q), typically {typical * (1 - typical):.4f}."
     if _steps(raw) < _steps(entropy):
         return f"{first} Raw outputs have no softmax to pass: {_arrival(raw)}."
-    return f"{first} Raw outputs take {_arrival(raw)}."
+    return f"{first} Raw outputs are there {_when(raw)}."
 
 
 def _judged(runs: Mapping[str, Run], loss: str, slowest: str) -> str:
@@ -188,7 +193,7 @@ def _judged(runs: Mapping[str, Run], loss: str, slowest: str) -> str:
             f"After {STEPS} steps it still makes {_percent(end)} mistakes{reason}. "
             "See what a rate of its own does for it."
         )
-    return f"It is there after {_arrival(runs[loss])}. Play it and see which one stays at the top."
+    return f"It is there {_when(runs[loss])}. Play it and see which one stays at the top."
 
 
 def _percent(share: float) -> str:
@@ -203,7 +208,7 @@ def _where_it_keeps_up(found: Race) -> str:
     rates: dict[Rate, str] = {"common": "at the common rate", "best": "each at its best rate"}
     places = [
         f"{starts[start]} {rates[rate]} "
-        f"({runs['squared error'].arrived} steps against {runs['cross-entropy'].arrived})"
+        f"({_arrival(runs['squared error'])} against {_arrival(runs['cross-entropy'])})"
         for start, by_rate in found.runs.items()
         for rate, runs in by_rate.items()
         if _keeps_up(runs)

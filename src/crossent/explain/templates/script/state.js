@@ -83,17 +83,20 @@ function address(id, only) {
   return `#${id}${query.length ? "?" : ""}${query.join("&")}`;
 }
 
-let waiting;
+let waiting, known = location.hash;
 function remember() {
   clearTimeout(waiting);
   waiting = setTimeout(() => remembered(address(current)), 150);
 }
 function remembered(hash) {
   for (const link of document.querySelectorAll("a[data-link]")) link.href = address(link.dataset.link, true);
-  if (location.hash !== hash) try { history.replaceState(null, "", hash); } catch { /* shown where pages have no address */ }
+  if (location.hash !== known) return; // the reader has gone to another address, and `hashchange` is on its way
+  if (known !== hash) try { history.replaceState(null, "", hash); } catch { /* shown where pages have no address */ }
+  known = location.hash;
 }
 
 function restore() {
+  known = location.hash;
   const [id, query = ""] = location.hash.slice(1).split("?");
   for (const key of Object.keys(specs)) settings[key] = specs[key].start;
   for (const [key, text] of new URLSearchParams(query)) {
