@@ -13,6 +13,7 @@ import json
 import platform
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from crossent.train.training import Order, Rows
 RATES = (1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2)
 _SEED = 0
 
-Runs = dict[str, dict[float, dict[str, Any]]]
+Runs = Mapping[Any, dict[float, dict[str, Any]]]
 
 
 def main() -> None:

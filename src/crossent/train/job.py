@@ -21,6 +21,7 @@ from crossent.errors import CrossentError, OptionError, TrainingError
 from crossent.files import written
 from crossent.runs import TEMPERATURE, TRAINED_ON
 from crossent.train import figures, loop, store
+from crossent.train.checkpoints import SafetensorsIO
 from crossent.train.criterion import Criterion, criterion
 from crossent.train.listing import listed
 from crossent.train.options import TrainOptions
@@ -86,7 +87,7 @@ def fit(
     """
     run, source = Path(out), Path(data)
     options = options or TrainOptions()
-    if rank_zero_only.rank > 0:  # started by Lightning for another device: the first has prepared all
+    if _rank() > 0:  # started by Lightning for another device: the first has prepared all
         config = config_of(run)
         train_run(run, config, store.opened(run, config["classes"]), _own(network), loss, say)
         raise SystemExit(0)
@@ -177,10 +178,10 @@ def train_run(
         plan,
         say,
     )
-    order = Order(data.rows("train"), config["seed"], rank=rank_zero_only.rank or 0, devices=options.devices)
+    order = Order(data.rows("train"), config["seed"], rank=_rank(), devices=options.devices)
     digest = fingerprint(config)
     if (run / CHECKPOINT).exists():
-        module.on_load_checkpoint(loop.SafetensorsIO(digest).load_checkpoint(run / CHECKPOINT))
+        module.on_load_checkpoint(SafetensorsIO(digest).load_checkpoint(run / CHECKPOINT))
     if not module.finished:
         try:
             loop.trained(module, rows, order, run=run, config=config, fingerprint=digest)
@@ -209,7 +210,7 @@ def score_run(
     target = target_of(config)
     if target is not None:
         numbers = found[:, 0] * target.deviation + target.mean
-        config = config | {"test": figures.regression(numbers, labels)}
+        config = {**config, "test": figures.regression(numbers, labels)}
         save_numbers(run / PREDICTIONS, ids=ids, numbers=numbers, labels=labels)
         said = f"mean squared error {config['test']['squared_error']:.4g}"
     else:
@@ -225,12 +226,12 @@ def score_run(
             f"{measured['classification_error']:.1%} wrong, squared error {measured['squared_error']:.3f},"
             f" cross-entropy {measured['cross_entropy']:.3f}"
         )
-    config["test"] |= {"scored": SCORED}
-    write_config(run, config | {"state": "done"})
+    config = {**config, "test": {**config["test"], "scored": SCORED}, "state": "done"}
+    write_config(run, config)
     say(f"on {len(rows):,} test images, scored this once: {said}")
     task = "" if target is None else "--task regression "
     say(f"wrote {run}: crossent compare {task}{run}")
-    return config | {"state": "done"}
+    return config
 
 
 def save_numbers(path: Path, *, ids: Any, numbers: Any, labels: Any = None) -> None:
@@ -252,6 +253,11 @@ def options_of(config: Config) -> TrainOptions:
     """The options that a config holds."""
     known = {field.name for field in fields(TrainOptions)}
     return TrainOptions(**{name: value for name, value in config["options"].items() if name in known})
+
+
+def _rank() -> int:
+    """Which of several devices this process trains on."""
+    return int(getattr(rank_zero_only, "rank", None) or 0)
 
 
 def _own(network: torch.nn.Module | None) -> torch.nn.Module | None:

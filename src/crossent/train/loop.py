@@ -33,7 +33,7 @@ def precision() -> str:
     """Lightning's word for bfloat16 beside float32 where the device has it, else for float32 alone."""
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    known = getattr(torch.cpu, "get_capabilities", dict)()
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return "bf16-mixed" if known.get("avx512_bf16") or known.get("amx_bf16") else "32-true"
 
 

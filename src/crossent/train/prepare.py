@@ -52,7 +52,7 @@ def prepared(
     """Settle a RUN's config, the number of epochs included, and write it."""
     if network is None:
         network = first_network(options, data.classes)
-        name = options.network
+        name: str = options.network
     else:
         name = type(network).__name__
     threads = options.threads or torch.get_num_threads()

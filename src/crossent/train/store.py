@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -38,7 +38,7 @@ class Data:
     """Decoded images with their labels: class indices, or the numbers of a regression."""
 
     images: Pixels
-    labels: NDArray[np.int64] | NDArray[np.float64]
+    labels: NDArray[Any]
     ids: tuple[str, ...]
     parts: NDArray[np.str_]
     classes: tuple[str, ...]

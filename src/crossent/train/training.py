@@ -166,7 +166,9 @@ class Training(lightning.LightningModule):
         rows = self._validation
         outputs = figures.outputs(self.network, self._data.images[rows], device=self.device, quick=True)
         self.network.train()
-        labels = self.trainer.train_dataloader.dataset.labels.numpy()[rows]
+        loader = self.trainer.train_dataloader
+        assert loader is not None
+        labels = loader.dataset.labels.numpy()[rows]
         if self._plan.task == "regression":
             found = figures.regression(outputs[:, 0], labels)
         elif not np.isfinite(outputs).all():
