@@ -236,7 +236,8 @@ def test_on_the_command_line_at_an_address(cluster, tmp_path):
     given = ("a.parquet", "--format", "json")
     expected = command(*given, cwd=tmp_path)
     found = command(*given, "--engine", "ray", "--ray-address", cluster.address, cwd=tmp_path)
-    assert (found.stdout, found.stderr, found.returncode) == (expected.stdout, expected.stderr, 0)
+    assert (found.stdout, found.returncode) == (expected.stdout, 0), found.stderr
+    assert "crossent:" not in found.stderr  # Ray tells there of machines that other tests have removed
 
 
 @pytest.mark.slow
