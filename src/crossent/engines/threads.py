@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 
 from crossent.errors import CrossentError, PredictionsError
 from crossent.kernels.threads import count
@@ -33,8 +34,8 @@ def tally_on_threads(
         total.merge(part)
         return total
 
-    with ThreadPoolExecutor(workers, thread_name_prefix="crossent") as pool:
-        pending = predictions.pending()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="crossent")
+    with pool, closing(predictions.pending()) as pending:
         while True:
             try:
                 block = next(pending, None)

@@ -35,13 +35,13 @@ def unpacked_sizes(stored: Stored) -> Iterator[int]:
                 message = _Table.root(file.read(length))
                 body = message.number(_BODY, "<q")
                 size = _unpacked(file, message, at + 8 + length)
-            except struct.error as error:
+            except (struct.error, OSError) as error:  # an offset, or a place before the file's beginning
                 raise ValueError("a message that cannot be read") from error
             if body < 0:
                 raise ValueError("a message of less than nothing")
             if size is not None:
                 yield size
-            at += 8 + length + body
+            at += 8 + length + body  # not before where it is: no body is less than nothing
 
 
 def _unpacked(file: pa.NativeFile, message: _Table, body: int) -> int | None:

@@ -5,7 +5,7 @@ Puts the other rooms together: opens tables, settles classes and kinds, pairs ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -71,9 +71,11 @@ class AlignedSources:
 
     def blocks(self) -> Iterator[Block]:
         """Blocks in order; each call reads the sources again."""
-        return (block() for block in self.pending())
+        with closing(self.pending()) as pending:
+            for block in pending:
+                yield block()
 
-    def pending(self) -> Iterator[Callable[[], Block]]:
+    def pending(self) -> Generator[Callable[[], Block]]:
         """What makes each block of rows that were read, in order: checked where it is called."""
         size = rows_per_block(len(self.classes))
         agreement = Agreement([reader for reader in self.readers if reader.labels])

@@ -211,7 +211,7 @@ def _opened(stored: Stored, called: str, origin: str, suffix: str) -> Table:
             f"{called} cannot be read ({error.strerror or first_line(error)}): check the path"
         ) from error
     if suffix not in FORMATS:
-        raise PredictionsError(_unknown(stored))
+        raise PredictionsError(_unknown(called, stored.name))
     if not start:
         raise PredictionsError(f"{called} is empty: write it again")
     for magic, (words, suffixes) in _MAGIC.items():
@@ -323,9 +323,8 @@ def _suffix(name: str) -> str:
     return both if both in FORMATS else (suffixes[-1] if suffixes else "")
 
 
-def _unknown(path: Stored) -> str:
+def _unknown(called: str, name: str) -> str:
     known = "Parquet, Arrow or Feather, CSV, TSV or JSON Lines (also .gz, .zst), .npy and .npz"
-    name = path.name.lower()
-    if name.endswith(_PICKLES):
-        return f"{path} looks like a pickle, which is never opened: write it with crossent.save_predictions"
-    return f"{path} has no known suffix: {known} are read"
+    if name.lower().endswith(_PICKLES):
+        return f"{called} looks like a pickle, which is never opened: write it with crossent.save_predictions"
+    return f"{called} has no known suffix: {known} are read"
