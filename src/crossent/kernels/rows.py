@@ -154,6 +154,15 @@ def find_exponentials(block: Any, g: Any, e: Any) -> Any:
 
 
 @loop
+def _take(e: Any, places: Any, count: Any, out: Any) -> Any:
+    """Takes one entry out of each row, where 0 remains."""
+    for i in range(count):
+        place = np.uint64(places[i])  # without a sign, which would be looked at
+        out[i] = e[i, place]
+        e[i, place] = 0
+
+
+@loop
 def find_sums(block: Any, g: Any, e: Any) -> Any:
     """Exponentials into `e`, 0 for the class apart; their sums."""
     if block.shape[1] > PIECE:
@@ -163,10 +172,7 @@ def find_sums(block: Any, g: Any, e: Any) -> Any:
         return
     # one loop after the other over all rows: none waits for what the loop before has just written
     find_exponentials(block, g, e)
-    for i in range(block.shape[0]):
-        place = np.uint64(g.places[i])
-        g.own[i] = e[i, place]
-        e[i, place] = 0
+    _take(e, g.places, block.shape[0], g.own)
     for i in range(block.shape[0]):
         g.others[i] = sum_of(e[i])
 
@@ -183,13 +189,8 @@ def find_squares(block: Any, g: Any, s: Any, e: Any) -> Any:
             s.rest[i], s.squares[i], g.own[i], s.other[i] = found
         return
     find_exponentials(block, g, e)
-    for i in range(block.shape[0]):
-        place = np.uint64(g.places[i])
-        g.own[i] = e[i, place]
-        e[i, place] = 0
-        top = np.uint64(s.tops[i])
-        s.other[i] = e[i, top]
-        e[i, top] = 0
+    _take(e, g.places, block.shape[0], g.own)
+    _take(e, s.tops, block.shape[0], s.other)
     for i in range(block.shape[0]):
         s.rest[i] = sum_of(e[i])
         s.squares[i] = sum_of_squares(e[i])
