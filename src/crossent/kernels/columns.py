@@ -222,7 +222,7 @@ def softmaxes(x: Any, out: Any, t: Any) -> Any:
         group.find_shares(g, rest)
         _store_shares(t, g.share, rest, results)
         found = group.clear_without_softmax(g, results)
-        bad = start + found if bad < 0 <= found else bad
+        bad = group.first_bad(bad, start, found)
     return bad
 
 
@@ -238,7 +238,7 @@ def log_softmaxes(x: Any, out: Any, t: Any) -> Any:
         group.copy(g.loss, g.share)
         _store_logarithms(t, g.largest, g.share, results)
         found = group.clear_without_softmax(g, results)
-        bad = start + found if bad < 0 <= found else bad
+        bad = group.first_bad(bad, start, found)
     return bad
 
 
@@ -252,7 +252,7 @@ def logsumexps(x: Any, out: Any, t: Any) -> Any:
         fetch(x, start + BLOCK)
         _find_spreads(block, t, e, g)
         found = group.store_logsumexps(g, out[start : start + BLOCK])
-        bad = start + found if bad < 0 <= found else bad
+        bad = group.first_bad(bad, start, found)
     return bad
 
 
@@ -282,7 +282,7 @@ def cross_entropies(
             _store_slopes(t, g, results)
         if odd:
             found = group.clear_odd(its, ignored, k, g, costs, results)
-            bad = start + found if bad < 0 <= found else bad
+            bad = group.first_bad(bad, start, found)
     return bad
 
 
@@ -310,5 +310,5 @@ def squared_errors(x: Any, labels: Any, ignored: Any, scale: Any, losses: Any, g
             group.store_at(g.places, g.slope, results)
         if odd or not group.all_have_softmax(g):
             found = group.clear_odd(its, ignored, k, g, costs, results)
-            bad = start + found if bad < 0 <= found else bad
+            bad = group.first_bad(bad, start, found)
     return bad

@@ -204,6 +204,12 @@ def store_at(places: Any, values: Any, out: Any) -> Any:
 
 
 @loop
+def first_bad(bad: Any, start: Any, found: Any) -> Any:
+    """The first example without a result, from that so far and that of a group; -1 is none."""
+    return start + found if bad < 0 <= found else bad
+
+
+@loop
 def clear_odd(labels: Any, ignored: Any, classes: Any, g: Any, losses: Any, gradient: Any) -> Any:
     """Gives 0 to examples that are ignored, nan to those without a loss; the first of these, or -1."""
     bad = -1

@@ -230,7 +230,7 @@ def softmaxes(x: Any, out: Any) -> Any:
         for i in range(block.shape[0]):
             _multiply_twice(results[i], g.share[i], rest[i])
         found = group.clear_without_softmax(g, results)
-        bad = start + found if bad < 0 <= found else bad
+        bad = group.first_bad(bad, start, found)
     return bad
 
 
@@ -245,7 +245,7 @@ def log_softmaxes(x: Any, out: Any) -> Any:
         for i in range(block.shape[0]):
             _subtract_twice(block[i], g.largest[i], out.dtype.type(g.loss[i]), results[i])
         found = group.clear_without_softmax(g, results)
-        bad = start + found if bad < 0 <= found else bad
+        bad = group.first_bad(bad, start, found)
     return bad
 
 
@@ -258,7 +258,7 @@ def logsumexps(x: Any, out: Any) -> Any:
         block = x[start : start + size]
         _find_spreads(block, g, e)
         found = group.store_logsumexps(g, out[start : start + size])
-        bad = start + found if bad < 0 <= found else bad
+        bad = group.first_bad(bad, start, found)
     return bad
 
 
@@ -291,7 +291,7 @@ def cross_entropies(
             group.store_at(g.places, g.slope, results)
         if odd:
             found = group.clear_odd(its, ignored, k, g, costs, results)
-            bad = start + found if bad < 0 <= found else bad
+            bad = group.first_bad(bad, start, found)
     return bad
 
 
@@ -326,5 +326,5 @@ def squared_errors(x: Any, labels: Any, ignored: Any, scale: Any, losses: Any, g
             group.store_at(g.places, g.slope, results)
         if odd or not group.all_have_softmax(g):
             found = group.clear_odd(its, ignored, k, g, costs, results)
-            bad = start + found if bad < 0 <= found else bad
+            bad = group.first_bad(bad, start, found)
     return bad
