@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import math
 
+import numba
 import numpy as np
 import pytest
 from ml_dtypes import bfloat16
 
 from crossent.kernels import rows
-from crossent.kernels.compiled import loop
+from crossent.kernels.compiled import KERNEL
 from crossent.kernels.scalar import frame_of, log_of_share, narrowed, widened
 
 
-@loop
+@numba.njit(**KERNEL)
 def exponentials(x, largest, out):
     rows.exponentials(x, frame_of(largest), out)
 
 
-@loop
+@numba.njit(**KERNEL)
 def logs(others, own, out):
     for i in range(out.shape[0]):
         out[i] = log_of_share(others[i], own[i])
 
 
-@loop
+@numba.njit(**KERNEL)
 def widen(x, out):
     for i in range(out.shape[0]):
         out[i] = widened(x[i])
 
 
-@loop
+@numba.njit(**KERNEL)
 def narrow(x, out):
     for i in range(out.shape[0]):
         out[i] = narrowed(x[i], out[i])

@@ -21,14 +21,14 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, NullCache,
 from numba.misc.appdirs import user_cache_dir
 
 HERE = Path(__file__).parent
-LOOP: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-"""Options of a loop: no lock of the interpreter's, and a division by 0 is inf or nan, as in NumPy."""
+KERNEL: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+"""No lock of the interpreter's, and a division by 0 is inf or nan, as in NumPy."""
+LOOP: dict[str, Any] = {**KERNEL, "no_cpython_wrapper": True}
+"""The way in from Python, which takes longer to compile than a loop, is left out."""
 SUM: dict[str, Any] = {**LOOP, "fastmath": {"reassoc", "nsz"}}
-"""Options of a loop that adds up: a vector loop only if terms may be added in another order."""
-
-
-SCALAR: dict[str, Any] = {"forceinline": True, "error_model": "numpy"}
-"""Options of a function of numbers that LLVM is to inline, with its own rules for rounding."""
+"""What adds up is a vector loop only if terms may be added in another order."""
+SCALAR: dict[str, Any] = {**LOOP, "nogil": False, "forceinline": True}
+"""LLVM is to inline it, with its own rules for rounding."""
 
 
 def scalar(function: Callable[..., Any]) -> Any:
@@ -48,7 +48,7 @@ def sum_loop(function: Callable[..., Any]) -> Any:
 
 def kernel(function: Callable[..., Any]) -> Any:
     """What Python calls: compiled when it is first called with arguments of a type, and kept on disk."""
-    dispatcher = numba.njit(**LOOP)(function)
+    dispatcher = numba.njit(**KERNEL)(function)
     dispatcher._cache = _Unkept() if cache_folder() is None else _Cache(function)
     return dispatcher
 
