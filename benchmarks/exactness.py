@@ -151,9 +151,10 @@ def checks(smoke: bool = False) -> list[Check]:
 def _of_case(case: str, logits: NDArray[Any], labels: NDArray[np.int64]) -> Iterator[Check]:
     wide = logits.astype(np.float64)
     bits = _BITS[logits.dtype.name][0]
-    # (4 + |x - max|) 2^-24, computed in at least float32, and rounded once more for 16 bits
+    # (4 + |x - max|) 2^-24, computed in at least float32, and rounded once more for 16 bits; float64 sums
+    # have no wider type
     gaps = wide.max(axis=1, keepdims=True) - wide
-    bound = 4.0 + np.where(np.isfinite(gaps), gaps, 0.0)
+    bound = (16.0 if bits == 52 else 4.0) + np.where(np.isfinite(gaps), gaps, 0.0)
     if bits < 23:
         bound = 1.0 + bound * 2.0 ** (bits - 23)
     yield Check(
