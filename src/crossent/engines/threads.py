@@ -1,17 +1,15 @@
-"""Where a tally runs: on threads of this machine. Blocks go out in order; what comes back is merged.
-
-No sums and no estimates in here: whatever the engine, the result is the same set of blocks.
-"""
+"""A tally on threads of this machine. Blocks go out in order; what comes back is merged."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 
-from crossent.errors import PredictionsError
+from crossent.errors import CrossentError, PredictionsError
 from crossent.kernels.threads import count
-from crossent.predictions import Predictions
+from crossent.predictions import Block, Predictions
 from crossent.tally import Rule, Tally, tally_block
 
 
@@ -36,9 +34,18 @@ def tally_on_threads(
         total.merge(part)
         return total
 
-    with ThreadPoolExecutor(workers, thread_name_prefix="crossent") as pool:
-        for block in predictions.blocks():
-            running.append(pool.submit(tally_block, block, rule))
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="crossent")
+    with pool, closing(predictions.pending()) as pending:
+        while True:
+            try:
+                block = next(pending, None)
+            except CrossentError:
+                while running:  # what is wrong in rows before comes first
+                    total = take_in()
+                raise
+            if block is None:
+                break
+            running.append(pool.submit(_tallied, block, rule))
             if len(running) > workers:  # bounds what is held: one block a thread and the one being read
                 total = take_in()
         while running:
@@ -46,3 +53,8 @@ def tally_on_threads(
     if total is None:
         raise PredictionsError(f"{predictions.models[0].origin}: no rows, so there is nothing to compare")
     return total
+
+
+def _tallied(block: Callable[[], Block], rule: Rule) -> Tally:
+    """Checked and added up, on the same thread, while its numbers are in the cache."""
+    return tally_block(block(), rule)
