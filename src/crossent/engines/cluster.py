@@ -88,7 +88,7 @@ def _tally_shard(shards: Shards, rule: Rule, blocks: range) -> _Done:
     total: Tally | None = None
     try:
         for block in shard.read():
-            part = tally_block(block, rule)
+            part = tally_block(block, rule, None if total is None else total.bar)
             if total is None:
                 total = part
             else:

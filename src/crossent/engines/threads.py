@@ -10,7 +10,7 @@ from contextlib import closing
 from crossent.errors import CrossentError, PredictionsError
 from crossent.kernels.threads import count
 from crossent.predictions import Block, Predictions
-from crossent.tally import Rule, Tally, tally_block
+from crossent.tally import Bar, Rule, Tally, tally_block
 
 
 def tally_on_threads(
@@ -45,7 +45,7 @@ def tally_on_threads(
                 raise
             if block is None:
                 break
-            running.append(pool.submit(_tallied, block, rule))
+            running.append(pool.submit(_tallied, block, rule, None if total is None else total.bar))
             if len(running) > workers:  # bounds what is held: one block a thread and the one being read
                 total = take_in()
         while running:
@@ -55,6 +55,6 @@ def tally_on_threads(
     return total
 
 
-def _tallied(block: Callable[[], Block], rule: Rule) -> Tally:
+def _tallied(block: Callable[[], Block], rule: Rule, bar: Bar | None) -> Tally:
     """Checked and added up, on the same thread, while its numbers are in the cache."""
-    return tally_block(block(), rule)
+    return tally_block(block(), rule, bar)
