@@ -68,9 +68,10 @@ class TextTable:
     def _pieces(self, types: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         read = 0
         try:
-            for piece in self._reader(types):
-                read += piece.num_rows
-                yield piece
+            with unpacked(self.stored, self.compression) as stream:
+                for piece in self._reader(stream, types):
+                    read += piece.num_rows
+                    yield piece
         except pa.ArrowInvalid as error:
             self.stored.refuse_changed(self.origin)
             self._explain(types, error)
@@ -81,14 +82,18 @@ class TextTable:
             ) from error
         self.stored.refuse_changed(self.origin)
 
-    def _reader(self, types: dict[str, pa.DataType], *, threads: bool = True) -> pa.csv.CSVStreamingReader:
+    def _reader(
+        self, stream: pa.NativeFile, types: dict[str, pa.DataType], *, threads: bool = True
+    ) -> pa.csv.CSVStreamingReader:
         """The file's rows; only without threads does an error know the number of its row.
+
+        Whoever gives it up closes the stream, or its threads go on unpacking what nobody wants.
 
         PyArrow's own handler of invalid rows is not used: a thread that waits to call it aborts a
         process that is about to end.
         """
         return pa.csv.open_csv(
-            unpacked(self.stored, self.compression),
+            stream,
             pa.csv.ReadOptions(
                 use_threads=threads,
                 block_size=max(1 << 20, _BYTES_PER_CELL * len(self.names)),
@@ -108,10 +113,11 @@ class TextTable:
     def _explain(self, types: dict[str, pa.DataType], refused: pa.ArrowInvalid) -> NoReturn:
         row = 0
         try:
-            for piece in self._reader(dict.fromkeys(types, pa.binary()), threads=False):
-                for name, kind in types.items():
-                    self._explain_column(piece.column(name).to_pylist(), name, kind, row)
-                row += piece.num_rows
+            with unpacked(self.stored, self.compression) as stream:
+                for piece in self._reader(stream, dict.fromkeys(types, pa.binary()), threads=False):
+                    for name, kind in types.items():
+                        self._explain_column(piece.column(name).to_pylist(), name, kind, row)
+                    row += piece.num_rows
         except pa.ArrowInvalid as error:
             ragged = _RAGGED.search(str(error))
             if ragged is None:
