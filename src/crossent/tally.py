@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from hashlib import blake2b
 from itertools import combinations, islice
 from typing import Any
 
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from crossent import lint, reference
 from crossent.counts import PARTS, ModelCounts, PairCounts
+from crossent.digests import ids_digest, joined, labels_digest
 from crossent.errors import PredictionsError
 from crossent.extremes import Example, Output, likely_classes
 from crossent.measures import ExampleLosses, example_losses, label_of, probs_of
@@ -249,8 +249,8 @@ class Tally:
             sample=self.sample.drawn(),
             facts=self.facts,
             shown=self.shown,
-            ids_digest=_joined([block.ids_digest for block in blocks]),
-            labels_digest=_joined([block.labels_digest for block in blocks]),
+            ids_digest=joined([block.ids_digest for block in blocks]),
+            labels_digest=joined([block.labels_digest for block in blocks]),
         )
 
     def _label_sums(self, blocks: Sequence[BlockFloats]) -> tuple[Floats, Floats]:
@@ -307,8 +307,8 @@ def tally_block(block: Block, rule: Rule, bar: Bar | None = None) -> Tally:
         gap,
         gap_weight,
         np.stack([one.sums for one in reliability]),
-        _ids_digest(block),
-        _labels_digest(block),
+        ids_digest(block),
+        labels_digest(block),
     )
     whole = block.index == 0 and len(label) <= SHOWN
     return Tally(
@@ -390,24 +390,3 @@ def _example(
     first = block.index * rows_per_block(len(rule.classes))
     name = None if block.ids is None else block.ids[row].as_py()
     return Example(first + row, name, label, outputs, given, likely)
-
-
-def _ids_digest(block: Block) -> bytes:
-    """Of the ids as text, whatever type or format they were stored in; empty where there are none."""
-    if block.ids is None:
-        return b""
-    _, offsets, text = block.ids.buffers()
-    wide = np.int64 if str(block.ids.type).startswith("large") else np.int32
-    ends = np.frombuffer(offsets, wide)[block.ids.offset : block.ids.offset + len(block.ids) + 1]
-    digest = blake2b(np.diff(ends).astype("<i4").tobytes(), digest_size=16)
-    digest.update(b"" if text is None else memoryview(text)[ends[0] : ends[-1]])
-    return digest.digest()
-
-
-def _labels_digest(block: Block) -> bytes:
-    stored = block.labels.astype("<i4" if block.labels.ndim == 1 else "<f8")
-    return blake2b(stored.tobytes(), digest_size=16).digest()
-
-
-def _joined(digests: Sequence[bytes]) -> str:
-    return blake2b(b"".join(digests), digest_size=16).hexdigest() if any(digests) else ""

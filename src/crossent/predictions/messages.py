@@ -23,7 +23,7 @@ def unpacked_sizes(stored: Stored) -> Iterator[int]:
     """The bytes that each compressed message unpacks to; ValueError where that cannot be told."""
     with stored.opened() as file:
         at = len(_MAGIC) if file.read(len(_MAGIC)) == _MAGIC else 0
-        while True:
+        while at < file.size():
             file.seek(at)
             start = file.read(8)
             if len(start) < 8 or start[:4] != b"\xff\xff\xff\xff":
@@ -35,7 +35,7 @@ def unpacked_sizes(stored: Stored) -> Iterator[int]:
                 message = _Table.root(file.read(length))
                 body = message.number(_BODY, "<q")
                 size = _unpacked(file, message, at + 8 + length)
-            except (struct.error, OSError) as error:  # an offset, or a place before the file's beginning
+            except (struct.error, OSError, OverflowError) as error:  # an offset to where no file is
                 raise ValueError("a message that cannot be read") from error
             if body < 0:
                 raise ValueError("a message of less than nothing")
