@@ -36,7 +36,8 @@ def softmax(logits: Array, /, *, axis: int = -1, temperature: float = 1.0, out: 
     -------
     array of the shape, dtype, library and device of ``logits``; float64 for integers
         Relative error in float32 at most ``(4 + (max - x) / T) * 2**-24``, in float64, whose sums have no
-        wider type, ``(16 + (max - x) / T) * 2**-53``; below the smallest normal number it may be 0. Tensors of other devices are computed on the CPU.
+        wider type, ``(16 + (max - x) / T) * 2**-53``; below the smallest normal number it may be 0.
+        Tensors of other devices are computed on the CPU.
 
     Raises
     ------
