@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 import crossent
 from crossent.cli import app
-from crossent.train import store
+from crossent.train import TrainOptions, fit, store
 from crossent.train.images import SIDE, UnreadableImageError, decoding, pixels
 from crossent.train.listing import class_in, listed
 from crossent.train.store import stored
@@ -225,6 +225,17 @@ def test_few_images_of_a_class_are_a_warning(tmp_path):
     assert said[0].startswith(
         "warning: class 'cat' has 10 images: without pretrained weights expect a network"
     )
+
+
+def test_what_lies_beside_train_and_test_is_no_class(tmp_path):
+    folder = pictures(tmp_path / "photos")
+    (folder / "single").mkdir()
+    for name in ("1.png", "2.png"):
+        picture(0.5, np.random.default_rng(1)).save(folder / "single" / name)
+    said = []
+    found = fit(folder, out=tmp_path / "run", options=TrainOptions(epochs=1, threads=1), say=said.append)
+    assert found.config["classes"] == ["cat", "dog"]
+    assert said[0] == ("warning: 2 images beside the folders train and test, such as single/1.png: left out")
 
 
 # Folders and manifests that are wrong

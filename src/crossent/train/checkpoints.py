@@ -41,8 +41,7 @@ class SafetensorsIO(CheckpointIO):
         if said.get("fingerprint") != self.fingerprint:
             raise TrainingError(
                 f"{path} is a checkpoint of another run: its config.json is not this one; begin again in"
-                " another"
-                " folder"
+                " another folder"
             )
         found: dict[str, Any] = _with_tensors(said["checkpoint"], tensors)
         return found

@@ -37,6 +37,7 @@ from crossent.train.run import (
 )
 from crossent.train.store import Data
 from crossent.train.training import Order, Plan, Rows, Say, Training
+from crossent.wording import count
 
 SCORED = "once, at the end, with the epoch and the temperature that the validation images chose"
 
@@ -146,6 +147,11 @@ def fit_seeds(
 
 def _stored(run: Path, source: Path, options: TrainOptions, say: Say) -> Data:
     listing = listed(source, task=options.task, class_from_name=options.class_from_name)
+    if left_out := listing.left_out:
+        say(
+            f"warning: {count(len(left_out), 'image')} beside the folders train and test,"
+            f" {'' if len(left_out) == 1 else 'such as '}{left_out[0]}: left out"
+        )
     return store.stored(listing, run, say)
 
 

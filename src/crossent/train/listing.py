@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,11 +35,18 @@ class Example:
 
 @dataclass(frozen=True)
 class Listing:
-    """All images of a source; without ``split`` none is marked for the test: a share has to be held out."""
+    """All images of a source.
+
+    Attributes
+    ----------
+    split : False: none is marked for the test, so that a share has to be held out.
+    left_out : images beside the folders train and test, where there is a train.
+    """
 
     examples: tuple[Example, ...]
     classes: tuple[str, ...]
     split: bool
+    left_out: tuple[str, ...] = ()
 
 
 def listed(source: Path, *, task: Task, class_from_name: bool) -> Listing:
@@ -51,22 +58,29 @@ def listed(source: Path, *, task: Task, class_from_name: bool) -> Listing:
     if task == "regression":
         raise TrainingError(
             f"{source} is a folder, and a folder names classes: for regression, name a manifest, a CSV or"
-            " Parquet"
-            " file with the columns file and label"
+            " Parquet file with the columns file and label"
         )
-    return _checked(_from_folder(source, class_from_name), source, task)
+    found, left_out = _from_folder(source, class_from_name)
+    return replace(_checked(found, source, task), left_out=tuple(left_out))
 
 
-def _from_folder(source: Path, class_from_name: bool) -> list[Example]:
+def _from_folder(source: Path, class_from_name: bool) -> tuple[list[Example], list[str]]:
+    """The images of the classes; and those that are left out, beside the folders train and test."""
     source = Path(os.path.abspath(source))  # links are not followed: names stay below the folder
+    parted = (source / "train").is_dir()
     found: list[Example] = []
+    left_out: list[str] = []
     unnamed: list[str] = []
     for path, test in images_below(source):
+        name = path.relative_to(source)
+        if parted and name.parts[0] not in ("train", "test"):
+            left_out.append(name.as_posix())
+            continue
         label = class_in(path) if class_from_name else path.parent.name
         if label is None:
             unnamed.append(path.name)
             continue
-        found.append(Example(path, path.relative_to(source).as_posix(), label, test))
+        found.append(Example(path, name.as_posix(), label, test))
     if unnamed:
         raise TrainingError(
             f"{source}: {quoted(unnamed[0])} names no class (so do {len(unnamed) - 1} others):"
@@ -83,7 +97,7 @@ def _from_folder(source: Path, class_from_name: bool) -> list[Example]:
                 " dog.12.jpg"
                 " tell the class, add --class-from-name"
             )
-    return found
+    return found, left_out
 
 
 def images_below(source: Path) -> list[tuple[Path, bool]]:
@@ -181,8 +195,7 @@ def _checked(examples: list[Example], source: Path, task: Task) -> Listing:
     if tested - trained and trained:
         raise TrainingError(
             f"{source}: class {quoted(min(tested - trained))} is in test but not in train: no network learns"
-            " a"
-            " class it has not seen; add images of it to train, or take it out of test"
+            " a class it has not seen; add images of it to train, or take it out of test"
         )
     if len(trained) < 2:
         only = f"one class only, {quoted(min(trained))}" if trained else "no image to train on"

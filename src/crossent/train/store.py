@@ -118,8 +118,7 @@ def _say_unreadable(unreadable: Sequence[str], all_of_them: int, say: Callable[[
     if len(unreadable) > _UNREADABLE * all_of_them:
         raise TrainingError(
             f"{len(unreadable):,} of {count(all_of_them, 'image')} cannot be read, more than 1 %: mend or"
-            " remove"
-            f" them; the first is {unreadable[0]}"
+            f" remove them; the first is {unreadable[0]}"
         )
 
 
@@ -171,8 +170,7 @@ def _say_copies(
         return
     say(
         f"warning: {count(len(pairs), 'picture')} of the test {'is' if len(pairs) == 1 else 'are'} in train"
-        " too:"
-        " the test flatters the network; remove one of each pair"
+        " too: the test flatters the network; remove one of each pair"
     )
     for one, other in pairs[:_LISTED]:
         say(f"  {one} = {other}")
@@ -188,7 +186,6 @@ def _say_few(
         if found < _FEW:
             say(
                 f"warning: class {name!r} has {count(found, 'image')}: without pretrained weights expect a"
-                " network"
-                " little better than guessing, and wide intervals; some hundreds of each class make a usable"
-                " one"
+                " network little better than guessing, and wide intervals; some hundreds of each class make a"
+                " usable one"
             )
