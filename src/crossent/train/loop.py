@@ -24,7 +24,7 @@ from crossent.train.run import CHECKPOINT
 from crossent.train.training import Order, Rows, Training
 
 _TIMED = 20  # steps
-_RESERVE = 0.8  # of the minutes: the fastest steps are counted, and a run has slower ones, validation and test
+_RESERVE = 0.8  # of the minutes: the fastest steps are counted, and validation and test are not
 MOST_EPOCHS = 200
 """However many minutes there are."""
 
