@@ -129,7 +129,7 @@ def compare(
         bool,
         typer.Option(
             "--fail-unless-as-good",
-            help="Exit 3 unless the last model is worse than the first by less than --margin.",
+            help="Exit 3 unless the last model is shown to be no worse than the first by --margin.",
         ),
     ] = False,
     threads: Annotated[
@@ -190,7 +190,12 @@ def compare(
                 "pass; judge it by --measure squared_error, or name a --clip EPS"
             )
         _print(found, format, show)
-        if (fail_if_worse and found.last_is_worse()) or (fail_unless_as_good and not found.last_is_as_good()):
+        names = list(found.models)
+        if fail_if_worse and found.last_is_worse():
+            _say(f"--fail-if-worse: {names[-1]} is worse than {names[0]}")
+            raise typer.Exit(_GATE)
+        if fail_unless_as_good and not found.last_is_as_good():
+            _say(f"--fail-unless-as-good: {names[-1]} is not shown to be as good as {names[0]}")
             raise typer.Exit(_GATE)
 
 
