@@ -190,13 +190,21 @@ def compare(
                 "pass; judge it by --measure squared_error, or name a --clip EPS"
             )
         _print(found, format, show)
-        names = list(found.models)
-        if fail_if_worse and found.last_is_worse():
-            _say(f"--fail-if-worse: {names[-1]} is worse than {names[0]}")
-            raise typer.Exit(_GATE)
-        if fail_unless_as_good and not found.last_is_as_good():
-            _say(f"--fail-unless-as-good: {names[-1]} is not shown to be as good as {names[0]}")
-            raise typer.Exit(_GATE)
+        _judge(
+            list(found.models),
+            worse=fail_if_worse and found.last_is_worse(),
+            unproven=fail_unless_as_good and not found.last_is_as_good(),
+        )
+
+
+def _judge(names: list[str], *, worse: bool, unproven: bool) -> None:
+    """The gate: says why it fails, and exits."""
+    if worse:
+        _say(f"--fail-if-worse: {names[-1]} is worse than {names[0]}")
+    elif unproven:
+        _say(f"--fail-unless-as-good: {names[-1]} is not shown to be as good as {names[0]}")
+    if worse or unproven:
+        raise typer.Exit(_GATE)
 
 
 def _print(found: Comparison, format: Format, show: bool) -> None:
