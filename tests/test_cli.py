@@ -101,6 +101,8 @@ def test_gates(gate, code, clear):
     got, out, err = run("compare", *gate, cwd=clear)
     assert got == code, err
     assert bool(out) == (code != 2)
+    said = "bad is worse than good" if "--fail-if-worse" in gate else "bad is not shown to be as good as good"
+    assert (f"{said}\n" in err) == (code == 3)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import crossent
 from blocks import ready
 from crossent.comparison import compare_predictions
 from crossent.options import CompareOptions
@@ -26,6 +27,16 @@ def test_clean_predictions_give_no_warning():
     assert warnings(PROBS) == []
     assert warnings(LOGITS, kind="logits") == []
     assert warnings(SOFT, labels=SOFT[::-1]) == []
+
+
+def test_rows_whose_printed_digits_leave_their_sum_open(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("label,prob_dog,prob_cat\ndog,0.4,0.7\ncat,0.5,0.5\n")
+    said = "a: rows sum to 1 only within 0.1, as few digits are printed; write more digits"
+    assert said in crossent.compare([path]).warnings
+    assert said not in crossent.compare([path], options=CompareOptions(renormalize=True)).warnings
+    path.write_text("label,prob_dog,prob_cat\ndog,0.404,0.597\ncat,0.505,0.494\n")
+    assert not [warning for warning in crossent.compare([path]).warnings if "sum" in warning]
 
 
 def test_permuted_columns():

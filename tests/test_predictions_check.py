@@ -52,6 +52,12 @@ def test_text_may_be_off_by_half_a_unit_per_class_and_no_more(digits, classes):
             checked_probs(np.array([q]), at, text=True)
 
 
+def test_whole_numbers_are_not_taken_for_rounded_ones():
+    assert checked_probs(np.eye(2), at, text=True)[1] == 0
+    with pytest.raises(PredictionsError, match="row 2: the probabilities sum to 2, not 1; not softmax"):
+        checked_probs(np.array([[0.0, 1.0], [1.0, 1.0]]), at, text=True)
+
+
 @pytest.mark.parametrize(("dtype", "off", "fits"), [
     (np.float64, 0.9e-6, True), (np.float64, 1.1e-6, False), (np.float32, 0.9e-6, True), (np.float32, 1.2e-6, False),
     (np.float16, 3 * 2.0**-10, True), (np.float16, 5 * 2.0**-10, False),

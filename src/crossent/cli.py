@@ -129,7 +129,7 @@ def compare(
         bool,
         typer.Option(
             "--fail-unless-as-good",
-            help="Exit 3 unless the last model is worse than the first by less than --margin.",
+            help="Exit 3 unless the last model is shown to be no worse than the first by --margin.",
         ),
     ] = False,
     threads: Annotated[
@@ -203,8 +203,21 @@ def compare(
                 "pass; judge it by --measure squared_error, or name a --clip EPS"
             )
         _print(found, format, show)
-        if (fail_if_worse and found.last_is_worse()) or (fail_unless_as_good and not found.last_is_as_good()):
-            raise typer.Exit(GATE)
+        _judge(
+            list(found.models),
+            worse=fail_if_worse and found.last_is_worse(),
+            unproven=fail_unless_as_good and not found.last_is_as_good(),
+        )
+
+
+def _judge(names: list[str], *, worse: bool, unproven: bool) -> None:
+    """The gate: says why it fails, and exits."""
+    if worse:
+        say(f"--fail-if-worse: {names[-1]} is worse than {names[0]}")
+    elif unproven:
+        say(f"--fail-unless-as-good: {names[-1]} is not shown to be as good as {names[0]}")
+    if worse or unproven:
+        raise typer.Exit(GATE)
 
 
 def _compare_numbers(
@@ -227,10 +240,11 @@ def _compare_numbers(
         with written(json) as file:
             file.write(found.to_json().encode() + b"\n")
     typer.echo(found.to_json() if format == "json" else str(found))
-    if (fail_if_worse and found.last_is_worse()) or (
-        fail_unless_as_good and not found.last_is_as_good(margin or 0.0)
-    ):
-        raise typer.Exit(GATE)
+    _judge(
+        list(found.models),
+        worse=fail_if_worse and found.last_is_worse(),
+        unproven=fail_unless_as_good and not found.last_is_as_good(margin or 0.0),
+    )
 
 
 def _print(found: Comparison, format: Format, show: bool) -> None:

@@ -308,6 +308,7 @@ def estimated(predictions: Predictions, totals: Totals, options: CompareOptions)
             tied=[model.tied_examples for model in models.values()],
             zeros=[model.zero_probability_examples for model in models.values()],
             confusions=[model.confusion for model in models.values()],
+            renormalized=options.renormalize,
         ),
         totals.shown,
         tuple(predictions.models),

@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _FIRST = 8  # rows that settle for nearly every file whether something holds for all
+_ROUGH_SUM = 0.01  # by which a row may miss 1 without a word; printed digits may allow more
 _FEWEST = 20  # a pattern over fewer rows is chance
 _COARSE = {"probs": 4, "logits": 1}  # decimals up to which rounding changes a loss visibly
 _MOST_PERMUTED = 2_000  # classes for which the best order is still searched
@@ -147,6 +148,7 @@ def warnings(
     tied: Sequence[int],
     zeros: Sequence[int],
     confusions: Sequence[Mapping[tuple[int, int], int]],
+    renormalized: bool,
 ) -> tuple[str, ...]:
     """One sentence for each thing that looks wrong, in the order of the models."""
     said = []
@@ -163,6 +165,11 @@ def warnings(
             rows = count(tied[i], "row")
             said.append(f"{model.name}: {rows} tied at the top; the first of the largest counts as predicted")
     names = [name for model in predictions.models for name in model.run_names]
+    said += [
+        f"{name}: rows sum to 1 only within {off:.2g}, as few digits are printed; write more digits"
+        for name, off in zip(names, facts.deviations, strict=True)
+        if off > _ROUGH_SUM and not renormalized
+    ]
     said += [f"{names[i]} and {names[j]} are the same predictions" for i, j in sorted(facts.same)]
     if facts.stem is not None:
         said.append(

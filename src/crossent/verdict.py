@@ -101,7 +101,8 @@ def _beyond(pair: Pair, sample: Sample, options: CompareOptions) -> str:
     if pair.identical and options.measure == "classification_error":
         return "Equal by classification error: both are wrong on the same examples."
     if pair.identical:
-        by = "" if options.measure == "cross_entropy" else f" by {NAMES[options.measure]}"
+        alike = options.measure == "cross_entropy" and pair.by("squared_error").difference == 0
+        by = "" if alike else f" by {NAMES[options.measure]}"
         return f"Equal{by}: every example costs both the same."
     if sample.units < FEWEST:
         return f"Undecided beyond {sample.these}: bring at least {FEWEST} to say something about others."

@@ -76,7 +76,7 @@ def _sum_fault(probs: Floats, sums: Floats, *, text: bool, renormalize: bool) ->
         return None
     tolerance = sum_tolerance(precision(probs))
     printed = decimals(probs) if text else None
-    if printed is not None:
+    if printed:  # whole numbers are no rounded probabilities
         tolerance += probs.shape[1] * 0.5 * 10.0**-printed
     return probs_fault(probs, tolerance)
 
