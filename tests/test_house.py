@@ -36,7 +36,7 @@ ORDER = [
     ["counts", "slices", "seeds"],
     ["series", "sample", "reliability", "extremes", "measures"],
     ["clusters"],
-    ["moments", "lint"],
+    ["moments", "lint", "digests"],
     ["predictions"],
     ["losses"],
     ["calls"],
