@@ -173,3 +173,9 @@ def test_control_characters_are_spelled_out(name):
 def test_emoji_and_letters_of_any_script_stay():
     name = "犬 👩\u200d🔬 café"
     assert name in as_text(compare({name: A}, labels=LABELS, kind="probs"))
+
+
+def test_equal_losses_of_unequal_outputs_are_equal_by_that_measure_alone():
+    outputs = {"a": [[0.5, 0.3, 0.2]] * 3, "b": [[0.5, 0.25, 0.25]] * 3}
+    found = compare(outputs, labels=[0, 0, 0], kind="probs")
+    assert "Equal by cross-entropy: every example costs both the same." in str(found)

@@ -27,7 +27,7 @@ LOOP: dict[str, Any] = {**KERNEL, "no_cpython_wrapper": True}
 """The way in from Python, which takes longer to compile than a loop, is left out."""
 SUM: dict[str, Any] = {**LOOP, "fastmath": {"reassoc", "nsz"}}
 """What adds up is a vector loop only if terms may be added in another order."""
-SCALAR: dict[str, Any] = {**LOOP, "nogil": False, "forceinline": True}
+SCALAR: dict[str, Any] = {**LOOP, "forceinline": True}
 """LLVM is to inline it, with its own rules for rounding."""
 
 
