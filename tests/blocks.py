@@ -27,6 +27,10 @@ class ReadyPredictions:
         self.paired_by = "position" if self.ids is None else "id"
         self.rows = len(self.labels)
 
+    def pending(self):
+        for block in self.blocks():
+            yield lambda block=block: block
+
     def blocks(self):
         for index, start in enumerate(range(0, self.rows, self.step)):
             part = slice(start, start + self.step)

@@ -1,5 +1,7 @@
 """Options of the test run, and what is done once before it."""
 
+import pytest
+
 import crossent
 
 
@@ -18,3 +20,18 @@ def pytest_configure(config):
         for kind in ("logits", "probs"):
             for labels in ([0], even):
                 crossent.compare([even * 2], labels=labels * 2, kind=kind)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """A Ray cluster of two machines, simulated on this one, to which the tests are connected."""
+    ray = pytest.importorskip("ray")
+    from ray_cluster import SimulatedCluster
+
+    running = SimulatedCluster()
+    try:
+        ray.init(address=running.address, log_to_driver=False, logging_level="ERROR")
+        yield running
+    finally:
+        ray.shutdown()
+        running.stop()

@@ -142,6 +142,7 @@ def read(path, name):
         blocks = list(opened.blocks())
         comparison = compare_predictions(opened, CompareOptions(threads=1))
         str(comparison), comparison.to_json()
+        from_the_middle(opened)
     except (errors.PredictionsError, errors.OptionError) as error:
         sentence = visible(str(error))  # as the command line prints it
         if len(sentence) > 1000:
@@ -151,6 +152,18 @@ def read(path, name):
     outputs = np.concatenate([block.outputs[0] for block in blocks])
     codes = np.concatenate([block.labels for block in blocks])
     return ids, [opened.classes[code] for code in codes] if codes.ndim == 1 else codes.tolist(), outputs
+
+
+def from_the_middle(opened):
+    """Rows that are read without those before them, as the workers of a cluster do, are the same rows."""
+    for reader in opened.readers:
+        if reader.table.ranged and reader.outputs:
+            whole = np.concatenate([rows.outputs for rows in reader.rows(11)])
+            first = len(whole) // 3
+            span = range(first, len(whole))
+            part = np.concatenate([rows.outputs for rows in reader.rows(7, span=span)])
+            if not np.array_equal(part, whole[first:], equal_nan=True):
+                raise AssertionError("other rows from the middle")
 
 
 def independent(path, suffix):

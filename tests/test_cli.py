@@ -1,5 +1,6 @@
 """The command as a user meets it: whole stdout, stderr and exit code, in a process of its own."""
 
+import contextlib
 import json
 import os
 import pty
@@ -211,12 +212,19 @@ def test_a_progress_bar_is_drawn_on_a_terminal_only(tmp_path):
     assert re.search(rb"examples, [\d,]+ a second", drawn)
 
 
+def open_files(process):
+    files = set()
+    for link in Path(f"/proc/{process}/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            files.add(link.readlink())
+    return files
+
+
 def test_an_interrupt_is_one_sentence(tmp_path):
     big = big_files(tmp_path)
     arguments = [*COMMAND, "compare", str(big), str(big), "--json", str(tmp_path / "out.json")]
     running = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    maps = Path(f"/proc/{running.pid}/maps")
-    while b"big.npz" not in maps.read_bytes():  # until it reads
+    while running.poll() is None and big not in open_files(running.pid):
         time.sleep(0.01)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate()

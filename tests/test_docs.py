@@ -128,7 +128,7 @@ def options(name, command):
         if option.param_type_name == "option":
             spelling, said = option.get_help_record(context)
             takes = re.sub(r"--?[\w-]+,? ?", "", spelling, count=len(option.opts))
-            said, _, default = said.partition("  [default: ")
+            said, _, default = said.removesuffix("  [required]").partition("  [default: ")
             yield option.opts, takes, default.removesuffix("]"), said
 
 

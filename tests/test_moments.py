@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from crossent.moments import Moments, WeightedMoments, combine, combine_weighted, moments, weighted_moments
+from crossent.moments import (
+    Moments,
+    WeightedMoments,
+    combine,
+    combine_weighted,
+    grouped_moments,
+    moments,
+    weighted_moments,
+)
 from series import HARD, UNIT, allowed, exact_moments, exact_weighted, series
 
 
@@ -103,6 +111,19 @@ def test_moments_whatever_the_layout(layout):
     }[layout]
     given_values.flags.writeable = False
     assert moments(given_values).tobytes() == moments(values).tobytes()
+
+
+def test_moments_of_groups_are_those_of_their_finite_rows_to_the_bit():
+    random = np.random.default_rng(3)
+    series = random.normal(size=(3, 5_000)) * 10.0 ** random.integers(-30, 30, (3, 5_000))
+    series[0, ::7], series[1, 3::5], series[2, 1::9] = np.inf, np.nan, -np.inf
+    codes = random.integers(0, 6, 5_000)
+    series[:, codes == 4] = np.nan
+    order = np.argsort(codes, kind="stable")
+    found = grouped_moments(series, order, np.searchsorted(codes[order], np.arange(7)))
+    for group in range(6):
+        for values, row in zip(series[:, codes == group], found[group], strict=True):
+            assert row.tobytes() == moments(values[np.isfinite(values)]).tobytes()
 
 
 @pytest.mark.parametrize("name", [name for name in HARD if len(set(HARD[name])) > 1])

@@ -238,11 +238,19 @@ def test_another_array_of_the_file_and_other_columns(tmp_path):
     assert block.ids.to_pylist() == ["a", "b", "c"]
 
 
-def test_stored_members_are_mapped_not_read(tmp_path):
-    np.savez(tmp_path / "a.npz", probs=NN1, labels=LABELS)
-    opened = open_sources([tmp_path / "a.npz"])
-    table = opened.readers[0].table
-    assert isinstance(next(table.batches(texts=[], numbers=["probs"], rows=9))["probs"], np.memmap)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_stored_members_are_read_by_rows(order, tmp_path):
+    """And not mapped: a mapped file that is cut off while it is read ends the process."""
+    q = np.asarray(np.random.default_rng(5).dirichlet([1, 1, 1], 50), order=order)
+    np.savez(tmp_path / "a.npz", probs=q, labels=[0] * 50)
+    np.save(tmp_path / "a.npy", q)
+    for name, column in (("a.npz", "probs"), ("a.npy", "")):
+        opened = open_sources([tmp_path / name], labels=[0] * 50, columns=Columns(kind="probs"))
+        table = opened.readers[0].table
+        pieces = [b[column] for b in table.batches(texts=[], numbers=[column], rows=9, span=range(5, 30))]
+        assert [len(piece) for piece in pieces] == [9, 9, 7]
+        assert not any(isinstance(piece, np.memmap) for piece in pieces)
+        assert np.array_equal(np.concatenate(pieces), q[5:30])
 
 
 def test_a_frame_can_be_read_twice_and_a_stream_too():
@@ -287,3 +295,23 @@ def test_memory_stays_bounded_whatever_the_length(tmp_path, columns):
     # two blocks of 65,536 x 10 float64 are 10 MB; the whole of the long files is 160 MB of float32
     assert max(peaks) < 150, peaks
     assert peaks[1] < peaks[0] + 60, peaks
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    data=st.data(), name=st.sampled_from([n for n in FORMATS if n.split()[0] in ("parquet", "npz", "arrow")])
+)
+def test_any_rows_are_read_without_those_before_them(data, name, tmp_path):
+    n = 100
+    q = np.random.default_rng(7).dirichlet([1, 1, 1], n)
+    source = FORMATS[name](tmp_path, "a", q, "prob", list(range(n)), [0] * n, ("a", "b", "c"))
+    (reader,) = open_sources([source]).readers
+    first = data.draw(st.integers(0, n - 1))
+    last = data.draw(st.integers(first + 1, n))
+    if not reader.table.ranged:
+        assert name.endswith("compressed")
+        return
+    rows = list(reader.rows(data.draw(st.integers(1, n)), span=range(first, last)))
+    assert np.array_equal(np.concatenate([part.outputs for part in rows]), q[first:last])
+    assert [i for part in rows for i in part.ids.to_pylist()] == list(map(str, range(first, last)))
+    assert rows[0].place.at(0).endswith(f"row {first + 1}")

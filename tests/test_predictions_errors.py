@@ -126,7 +126,8 @@ ONE_SOURCE = [
     # the file itself
     (lambda: "nope.csv", {}, "nope.csv: no such file"),
     (lambda: "a*.csv", {}, "a*.csv: no file matches; in a shell, put the pattern in quotes"),
-    (lambda: "s3://a/b.csv", {}, "s3://a/b.csv: addresses and object stores are not read yet; copy the file here"),
+    (lambda: "ftp://me:secret@a/b.csv", {}, "ftp://a/b.csv: no address that can be read (Unrecognized filesystem type in URI:"
+     " ftp://a/b.csv); s3://, gs:// and what else PyArrow's file systems know are, else copy the file here"),
     (folder, {}, "nn1 is a folder without predictions.parquet, without seed-1, seed-2, ..., and without Parquet or Arrow files: name a predictions file"),
     (text("", "nn1.parquet"), {}, "nn1.parquet is empty: write it again"),
     (text(b"ARROW1xx", "nn1.parquet"), {}, "nn1.parquet is an Arrow file, not .parquet: name it .arrow or .feather or .ipc"),
@@ -310,7 +311,7 @@ ONE_SOURCE = [
     (npz(), {}, "nn1.npz holds no arrays: write it with numpy.savez(file, probs=..., labels=...)"),
     (cut(npz(probs=NN1), -30), {}, "nn1.npz is no complete .npz file (File is not a zip file): write it again with"
                                    " numpy.savez"),
-    (damaged, {}, "nn1.npz is damaged (Bad CRC-32 for file 'probs.npy'): write it again"),
+    (damaged, {}, "nn1.npz is damaged, or changed while read (Bad CRC-32 for file 'probs.npy'): write it again"),
     (lying_member, {}, "nn1.npz, array probs claims 2147483648 × 1048576 values (9,007,199,254,740,992 bytes), but"
                        " 1,000,000 bytes are there: it is cut off or damaged, write it again"),
     (header((1, 2**31)), {}, "nn1.npy claims 1 × 2147483648 values (8,589,934,592 bytes), but 4 bytes are there: it is"

@@ -7,6 +7,7 @@ import pytest
 
 from crossent.errors import PredictionsError
 from crossent.predictions.sources import named_sources
+from crossent.predictions.stored import Stored
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +46,8 @@ def test_names(sources, names):
 
 def test_what_is_behind_a_name():
     (_, first), (_, second) = named_sources(["m=a/b.npz:probs64", "k=v.csv"])
-    assert (first.source, first.array) == (Path("a/b.npz"), "probs64")
-    assert (second.source, second.array) == (Path("k=v.csv"), None)
+    assert (first.source, first.array) == (Stored("a/b.npz"), "probs64")
+    assert (second.source, second.array) == (Stored("k=v.csv"), None)
 
 
 def test_two_models_of_one_name():

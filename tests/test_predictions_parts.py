@@ -157,6 +157,12 @@ def test_a_stream_is_no_part(tmp_path):
     )
 
 
+def test_a_link_that_leads_nowhere_is_not_passed_over(tmp_path):
+    folder = parts(tmp_path / "nn1", whole())
+    os.symlink(folder / "none.parquet", folder / "part-100.parquet")
+    assert refused(folder) == f"{folder}/part-100.parquet: no such file"
+
+
 def test_a_link_out_of_the_folder(tmp_path):
     write(whole(), tmp_path / "elsewhere.parquet")
     folder = parts(tmp_path / "nn1", whole())

@@ -58,6 +58,22 @@ def test_any_number_of_threads_gives_the_same_bytes(whole, threads):
     assert compare_predictions(predictions, options).to_json() == expected
 
 
+@pytest.mark.parametrize("order", ["forward", "backward"])
+def test_what_no_longer_reaches_the_bar_is_left_out_and_changes_no_byte(whole, order):
+    predictions, parts, expected = whole
+    rule = parts[0].rule
+    blocks = list(predictions.blocks())
+    first, *rest = blocks if order == "forward" else blocks[::-1]
+    total = tally_block(first, rule)
+    described = 0
+    for block in rest:
+        part = tally_block(block, rule, total.bar)
+        described += sum(len(pair.a_worse.examples) + len(pair.b_worse.examples) for pair in part.pairs)
+        total.merge(part)
+    assert described < len(rest) * len(rule.pairs) * 2 * OPTIONS.top / 2
+    assert estimated(predictions, total.finish(), OPTIONS).to_json() == expected
+
+
 def test_a_block_is_not_tallied_twice(whole):
     _, parts, _ = whole
     with pytest.raises(AssertionError, match="twice"):

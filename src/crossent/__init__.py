@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from crossent.comparison import Comparison, compare
     from crossent.errors import (
+        ClusterError,
         CrossentError,
         DtypeError,
         LabelError,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         PredictionsError,
         ProbabilityError,
         ShapeError,
+        TrainingError,
     )
     from crossent.kernels.threads import threads
     from crossent.losses import (
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from crossent.predictions import open_predictions, save_predictions
 
 __all__ = [
+    "ClusterError",
     "CompareOptions",
     "Comparison",
     "CrossentError",
@@ -51,6 +54,7 @@ __all__ = [
     "PredictionsError",
     "ProbabilityError",
     "ShapeError",
+    "TrainingError",
     "classification_error",
     "compare",
     "cross_entropy",

@@ -6,29 +6,25 @@ Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 the input
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from crossent import __version__
-from crossent.errors import CrossentError, OptionError
+from crossent import __version__, cli_train
+from crossent.console import GATE, say, sentences
+from crossent.errors import OptionError
 from crossent.files import check_folder, check_place, written
 from crossent.options import CompareOptions
-from crossent.wording import InputFormat, Kind, LabelIs, Measure, visible
+from crossent.wording import Engine, InputFormat, Kind, LabelIs, Measure
 
 if TYPE_CHECKING:
     from crossent.comparison import Comparison
 
 Format = Literal["table", "markdown", "json", "csv"]
-
-_WRONG_INPUT, _USAGE, _GATE, _INTERRUPTED = 1, 2, 3, 130
 
 app = typer.Typer(
     name="crossent",
@@ -97,6 +93,10 @@ def compare(
     by: Annotated[
         str | None, typer.Option(metavar="COL", help="Column by whose values results are given too.")
     ] = None,
+    task: Annotated[
+        Literal["classification", "regression"],
+        typer.Option(help="Classes, or real numbers by their mean squared error."),
+    ] = "classification",
     measure: Annotated[Measure, typer.Option(help="The measure that leads the verdict.")] = "cross_entropy",
     margin: Annotated[
         float | None, typer.Option(metavar="X", help="Differences up to X count as equal.")
@@ -135,17 +135,27 @@ def compare(
     threads: Annotated[
         int | None, typer.Option(metavar="N", help="Threads; by default all there are.")
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Where it is computed: on this machine's threads, or on Ray.")
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Of the Ray cluster; without it one is started here."),
+    ] = None,
     memory: Annotated[
         str,
         typer.Option(metavar="SIZE", help="Memory that joining ids may take; beyond it, disk."),
     ] = "500MB",
 ) -> None:
     """Which of several models is more wrong, and is the difference real?"""
-    with _sentences():
+    with sentences():
         if (fail_if_worse or fail_unless_as_good) and len(sources) < 2:
             raise OptionError("a gate compares the last model with the first: name two sources or more")
         if fail_unless_as_good and margin is None:
             raise OptionError("--fail-unless-as-good needs --margin X: how much worse is still as good")
+        if task == "regression":
+            _compare_numbers(sources, format, json, confidence, margin, fail_if_worse, fail_unless_as_good)
+            return
         options = CompareOptions(
             measure=measure,
             margin=margin,
@@ -161,6 +171,8 @@ def compare(
             top=top,
             threads=threads,
             memory=_size(memory),
+            engine=engine,
+            ray_address=ray_address,
             input_format=input_format,
         )
         if images is not None and report is None:
@@ -172,6 +184,7 @@ def compare(
             check_folder(images)
         from crossent.comparison import compare_predictions, opened
         from crossent.report.progress import progress_bar
+        from crossent.runs import notes_on_runs
 
         named = None if classes is None else [name.strip() for name in classes.split(",")]
         predictions = opened(sources, labels=labels, classes=named, kind=kind, options=options)
@@ -182,10 +195,10 @@ def compare(
                 file.write(found.to_json().encode() + b"\n")
         if report is not None:
             found.to_html(report, images=images)
-        for warning in found.warnings:
-            _say(f"warning: {warning}")
+        for warning in (*found.warnings, *notes_on_runs(sources)):
+            say(f"warning: {warning}")
         if fail_if_worse and found.gate_is_blind():
-            _say(
+            say(
                 "warning: an infinite difference in cross-entropy has no test, so --fail-if-worse lets it "
                 "pass; judge it by --measure squared_error, or name a --clip EPS"
             )
@@ -200,11 +213,38 @@ def compare(
 def _judge(names: list[str], *, worse: bool, unproven: bool) -> None:
     """The gate: says why it fails, and exits."""
     if worse:
-        _say(f"--fail-if-worse: {names[-1]} is worse than {names[0]}")
+        say(f"--fail-if-worse: {names[-1]} is worse than {names[0]}")
     elif unproven:
-        _say(f"--fail-unless-as-good: {names[-1]} is not shown to be as good as {names[0]}")
+        say(f"--fail-unless-as-good: {names[-1]} is not shown to be as good as {names[0]}")
     if worse or unproven:
-        raise typer.Exit(_GATE)
+        raise typer.Exit(GATE)
+
+
+def _compare_numbers(
+    sources: list[str],
+    format: Format,
+    json: Path | None,
+    confidence: float,
+    margin: float | None,
+    fail_if_worse: bool,
+    fail_unless_as_good: bool,
+) -> None:
+    """Regressions, by mean squared error."""
+    if format not in ("table", "json"):
+        raise OptionError(f"--format {format} is for classes; regression has table and json")
+    CompareOptions(confidence=confidence, margin=margin)  # which checks them
+    from crossent.regression import compare_numbers
+
+    found = compare_numbers(sources, confidence=confidence, margin=margin)
+    if json is not None:
+        with written(json) as file:
+            file.write(found.to_json().encode() + b"\n")
+    typer.echo(found.to_json() if format == "json" else str(found))
+    _judge(
+        list(found.models),
+        worse=fail_if_worse and found.last_is_worse(),
+        unproven=fail_unless_as_good and not found.last_is_as_good(margin or 0.0),
+    )
 
 
 def _print(found: Comparison, format: Format, show: bool) -> None:
@@ -222,7 +262,7 @@ def _print(found: Comparison, format: Format, show: bool) -> None:
         from crossent.report.as_text import as_text
 
         if show and not found.shown:
-            _say(f"--show prints up to 20 examples; these are {found.example_count:,}")
+            say(f"--show prints up to 20 examples; these are {found.example_count:,}")
         typer.echo(as_text(found, show=show))
 
 
@@ -233,10 +273,10 @@ def demo(
     ] = Path("crossent-demo"),
 ) -> None:
     """The worked example, then three small networks on handwritten digits, trained and compared."""
-    with _sentences():
+    with sentences():
         from crossent.demo import run
 
-        run(out, say=_say, show=typer.echo)
+        run(out, say=say, show=typer.echo)
 
 
 @app.command()
@@ -252,47 +292,23 @@ def explain(
     ] = True,
 ) -> None:
     """Write and open a page on which softmax and cross-entropy can be tried out, offline."""
-    with _sentences():
+    with sentences():
         check_place(out)  # before the work is done
         from crossent.explain.page import page
 
         text = page()
         with written(out) as file:
             file.write(text.encode())
-        _say(f"wrote {out}")
+        say(f"wrote {out}")
         if browse and sys.stdout.isatty():
             import webbrowser
 
             if not webbrowser.open(out.resolve().as_uri()):
-                _say(f"no browser was found here: open {out} in one")
+                say(f"no browser was found here: open {out} in one")
 
 
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """Errors as one sentence on stderr and an exit code; never a traceback for what a user got wrong."""
-    try:
-        yield
-    except OptionError as error:
-        _say(f"crossent: {error}")
-        raise typer.Exit(_USAGE) from None
-    except CrossentError as error:
-        _say(f"crossent: {error}")
-        raise typer.Exit(_WRONG_INPUT) from None
-    except BrokenPipeError:
-        # whoever read the results has enough; Python would complain again while flushing stdout
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(_WRONG_INPUT) from None
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _say(f"crossent: {where}{error.strerror or error}")
-        raise typer.Exit(_WRONG_INPUT) from None
-    except KeyboardInterrupt:
-        _say("crossent: interrupted")
-        raise typer.Exit(_INTERRUPTED) from None
-
-
-def _say(sentence: str) -> None:
-    typer.echo(visible(sentence), err=True)
+app.command()(cli_train.train)
+app.command()(cli_train.predict)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 from crossent import lint, verdict
 from crossent.drawn import Drawn, drawn_from
-from crossent.engines import tally_on_threads
+from crossent.engines import tally_on
 from crossent.errors import MissingExtraError, OptionError
 from crossent.estimates import Slice
 from crossent.extremes import Example
@@ -262,6 +262,7 @@ def opened(
         renormalize=options.renormalize,
         memory=options.memory,
         input_format=options.input_format,
+        filesystem=options.filesystem,
     )
 
 
@@ -273,7 +274,7 @@ def compare_predictions(
 ) -> Comparison:
     """Compare sources that are open already; ``progress`` is told the rows of each block once done."""
     rule = Rule(predictions.models, predictions.classes, options.clip, options.top)
-    totals = tally_on_threads(predictions, rule, threads=options.threads, progress=progress).finish()
+    totals = tally_on(options, predictions, rule, progress=progress).finish()
     return estimated(predictions, totals, options)
 
 

@@ -67,7 +67,7 @@ class ModelCounts:
         bins: BinCounts,
     ) -> ModelCounts:
         predicted = np.concatenate([label * classes + run.predicted for run in runs])
-        cells, counts = np.unique(predicted, return_counts=True)
+        cells, counts = _counted(predicted, classes**2)
         return cls(
             sum(int(np.count_nonzero(run.wrong)) for run in runs),
             int(np.count_nonzero(losses.tied)),
@@ -84,6 +84,15 @@ class ModelCounts:
             self.confusion.plus(other.confusion),
             self.bins.plus(other.bins),
         )
+
+
+def _counted(cells: Ints, of: int) -> tuple[Ints, Ints]:
+    """Which cells there are, in order, and how often each; ``of`` are possible."""
+    if of > len(cells):
+        return np.unique(cells, return_counts=True)
+    counts = np.bincount(cells, minlength=of)
+    (found,) = np.nonzero(counts)
+    return found, counts[found]
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,9 @@ class PairCounts:
         weights: Floats | None,
         describe: Callable[[int], Example],
         most: int,
+        least: tuple[float, float] = (0.0, 0.0),
     ) -> PairCounts:
+        """``describe`` tells an example; ``most`` are kept of each direction, from its ``least`` on."""
         part, d = differences.part, differences.cross_entropy
         a, b, weighted = differences.a_infinite, differences.b_infinite, d
         if weights is not None:
@@ -125,11 +136,16 @@ class PairCounts:
             np.bincount(part, minlength=len(PARTS)),
             np.stack(infinite, axis=1),
             np.array([np.count_nonzero(d < -MORE_WRONG), np.count_nonzero(d > MORE_WRONG)]),
-            Ranking.of(-d, describe, most),
-            Ranking.of(d, describe, most),
+            Ranking.of(-d, describe, most, least[0]),
+            Ranking.of(d, describe, most, least[1]),
             LargestSizes((-weighted[np.isfinite(d) & (weighted < 0)],)),
             LargestSizes((weighted[np.isfinite(d) & (weighted > 0)],)),
         )
+
+    @property
+    def least(self) -> tuple[float, float]:
+        """What a difference must reach to be kept any more, where a is worse and where b is."""
+        return self.a_worse.least, self.b_worse.least
 
     def plus(self, other: PairCounts) -> PairCounts:
         return PairCounts(

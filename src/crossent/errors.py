@@ -43,5 +43,13 @@ class PredictionsError(CrossentError, ValueError):
     """
 
 
+class TrainingError(CrossentError, ValueError):
+    """Images that no network can be trained on, or a RUN folder that cannot be used or gone on with."""
+
+
+class ClusterError(CrossentError, RuntimeError):
+    """A cluster that cannot be reached, that loses its workers, or whose machines do not go together."""
+
+
 class MissingExtraError(CrossentError, ImportError):
     """A part of crossent whose optional libraries are not installed."""

@@ -68,10 +68,16 @@ class Ranking:
     examples: tuple[Example, ...]
 
     @classmethod
-    def of(cls, sizes: Floats, describe: Callable[[int], Example], most: int) -> Ranking:
-        """The first ``most`` rows of a block, each told by ``describe``."""
+    def of(cls, sizes: Floats, describe: Callable[[int], Example], most: int, least: float = 0.0) -> Ranking:
+        """The first ``most`` rows of a block of sizes from ``least`` on, each told by ``describe``."""
         rows = largest_rows(sizes, most)
+        rows = rows[sizes[rows] >= least]
         return cls(most, tuple(sizes[rows].tolist()), tuple(describe(int(row)) for row in rows))
+
+    @property
+    def least(self) -> float:
+        """No smaller size can come in any more."""
+        return self.sizes[-1] if self.most and len(self.sizes) == self.most else 0.0
 
     def plus(self, other: Ranking) -> Ranking:
         both = [*zip(self.sizes, self.examples, strict=True), *zip(other.sizes, other.examples, strict=True)]

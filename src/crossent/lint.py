@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import combinations
@@ -24,6 +24,7 @@ from crossent.wording import Kind, count
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_FIRST = 8  # rows that settle for nearly every file whether something holds for all
 _ROUGH_SUM = 0.01  # by which a row may miss 1 without a word; printed digits may allow more
 _FEWEST = 20  # a pattern over fewer rows is chance
 _COARSE = {"probs": 4, "logits": 1}  # decimals up to which rounding changes a loss visibly
@@ -79,7 +80,7 @@ def look(block: Block, models: Sequence[ModelSource]) -> Facts:
         frozenset(
             (i, j)
             for i, j in combinations(range(len(kinds)), 2)
-            if kinds[i] == kinds[j] and np.array_equal(block.outputs[i], block.outputs[j])
+            if kinds[i] == kinds[j] and _everywhere(np.equal, block.outputs[i], block.outputs[j])
         ),
         block.labels.ndim == 1 or _one_hot(block.labels.astype(np.float64, copy=False)),
         _shared_stem(block.ids) if block.index == 0 else None,
@@ -90,11 +91,11 @@ def look(block: Block, models: Sequence[ModelSource]) -> Facts:
 def _run_facts(labels: Ints | Floats, q: Floats, kind: Kind) -> RunFacts:
     sums_to_one = (
         kind == "logits"
-        and bool(q.min(initial=0) >= 0 and q.max(initial=0) <= 1)
-        and bool(np.all(np.abs(q.sum(axis=1) - 1) <= 1e-6))
+        and _everywhere(lambda rows: (rows >= 0) & (rows <= 1), q)
+        and _everywhere(lambda rows: np.abs(rows.sum(axis=1) - 1) <= 1e-6, q)
     )
     one_hot = kind == "probs" and _one_hot(q)
-    constant = bool(np.all(q == q[:1]))
+    constant = _everywhere(lambda rows: rows == q[:1], q)
     return RunFacts(
         _coarse_decimals(q, _COARSE[kind]),
         sums_to_one,
@@ -105,15 +106,19 @@ def _run_facts(labels: Ints | Floats, q: Floats, kind: Kind) -> RunFacts:
 
 
 def _coarse_decimals(q: Floats, limit: int) -> int | None:
-    for rows in (q[:8], q):  # the first rows settle it for nearly every file
+    for rows in (q[:_FIRST], q):
         found = decimals(rows)
         if found is None or found > limit:
             return None
     return found
 
 
+def _everywhere(holds: Callable[..., NDArray[np.bool_]], *outputs: Floats) -> bool:
+    return all(bool(holds(*(q[rows] for q in outputs)).all()) for rows in (slice(_FIRST), slice(None)))
+
+
 def _one_hot(q: Floats) -> bool:
-    return bool(np.all((q == 0) | (q == 1)) and np.all(q.sum(axis=1) == 1))
+    return _everywhere(lambda rows: (rows == 0) | (rows == 1), q) and bool(np.all(q.sum(axis=1) == 1))
 
 
 def _is_label(labels: Ints | Floats, q: Floats) -> bool:

@@ -15,7 +15,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from crossent.kernels.layout import read_only
+from crossent.kernels.moments import of_groups
+
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 class Series(Protocol):
@@ -158,33 +162,32 @@ def moments(values: Floats) -> Floats:
     Parameters
     ----------
     values : array of shape (n,), float64
-        Finite values only; n may be 0. Not modified.
+        What is not finite is left out. Not modified.
 
     Returns
     -------
     array of shape (6,), float64
-        ``m2`` and ``m3`` are centred on the block's own mean, sum / count.
+        ``m2`` and ``m3`` are centred on the block's own mean, sum / count. Values whose squares or cubes
+        leave float64 end as inf or nan here, and as 'no interval' later.
 
     Notes
     -----
     Two passes, corrected for the rounding of the mean: Chan, Golub and LeVeque (1983),
-    doi:10.1080/00031305.1983.10483115.
+    doi:10.1080/00031305.1983.10483115. The sum as in Rump, Ogita and Oishi (2008), doi:10.1137/050645671.
     """
-    count = values.size
-    if count == 0:
-        return np.array([0.0, 0.0, 0.0, 0.0, math.nan, math.nan])
-    # values whose squares or cubes leave float64 end as inf or nan here, and as 'no interval' later
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        total = _precise_sum(values)
-        deviations = values - total / count
-        missed = deviations.sum()
-        squares = deviations * deviations
-        second = squares.sum()
-        third = (squares * deviations).sum()
-        shift = missed / count
-        m2 = second - missed * shift
-        m3 = third - 3 * shift * second + 2 * missed * shift * shift
-        return np.array([count, total, m2, m3, values.min(), values.max()])
+    found: Floats = grouped_moments(values[None], np.arange(len(values)), np.array([0, len(values)]))[0, 0]
+    return found
+
+
+def grouped_moments(series: Floats, order: Ints, starts: Ints) -> Floats:
+    """`moments` of each series (S, n) in each of G groups of rows, as (G, S, 6).
+
+    ``order`` are the rows, group by group; ``starts`` (G + 1,) is where each group begins there, and the
+    end. A group's moments depend on its own rows alone, in their order.
+    """
+    out = np.empty((len(starts) - 1, len(series), 6))
+    of_groups(*map(read_only, (np.ascontiguousarray(series), order, starts)), out)
+    return out
 
 
 def combine(parts: Floats) -> Moments:

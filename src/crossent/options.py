@@ -6,10 +6,10 @@ The command line takes its options and their choices from here. Nothing is compu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 from crossent.errors import OptionError
-from crossent.wording import MEASURES, InputFormat, LabelIs, Measure
+from crossent.wording import MEASURES, Engine, InputFormat, LabelIs, Measure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +29,12 @@ class CompareOptions:
     by : name of a column by whose values results are given too.
     label_is : whether text labels are names of classes or indices, where both readings fit.
     top : examples kept per pair and direction.
-    threads : threads to use; None: what the process may use.
+    threads : threads to use; None: what the process may use. On Ray tasks at once; None: its processors.
     memory : bytes that joining ids in another order may take; beyond it they are joined on disk.
     input_format : format of the source ``-``, which is standard input.
+    engine : where it is computed: on threads of this machine, or on a Ray cluster.
+    ray_address : of the cluster; None: one on this machine, or the one that the process is connected to.
+    filesystem : PyArrow file system that the paths lie on; None: this machine's, or the address's.
     """
 
     measure: Measure = "cross_entropy"
@@ -49,6 +52,9 @@ class CompareOptions:
     threads: int | None = None
     memory: int = 500_000_000
     input_format: InputFormat | None = None
+    engine: Engine = "local"
+    ray_address: str | None = None
+    filesystem: Any | None = None
 
     def __post_init__(self) -> None:
         if self.measure not in MEASURES:
@@ -68,5 +74,9 @@ class CompareOptions:
             raise OptionError(f"top is {self.top}; it must be 0 or more")
         if self.threads is not None and self.threads < 1:
             raise OptionError(f"threads is {self.threads}; it must be 1 or more")
+        if self.engine not in get_args(Engine):
+            raise OptionError(f"engine is {self.engine!r}; choose one of {', '.join(get_args(Engine))}")
+        if self.ray_address is not None and self.engine != "ray":
+            raise OptionError(f"ray_address is {self.ray_address!r}, but the engine is not ray: choose it")
         if self.memory < 1:
             raise OptionError(f"memory is {self.memory}; it must be 1 byte or more")

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crossent.kernels.bins import of_bins
+from crossent.kernels.layout import read_only
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -44,12 +47,12 @@ class Reliability:
     @classmethod
     def of(cls, top: Floats, correct: NDArray[np.bool_], weights: Floats | None = None) -> Reliability:
         """From each example's top probability, whether the top class is its label, and its weight."""
-        which = np.searchsorted(EDGES[1:-1], top, side="left")
-        counts = BinCounts(np.bincount(which, minlength=BINS), np.bincount(which[correct], minlength=BINS))
-        w = np.ones(len(top)) if weights is None else weights
-        with np.errstate(over="ignore"):  # squares of extreme weights: `calibration` does without them
-            sums = [np.bincount(which, values, BINS) for values in (w, w * w, w * correct, w * top)]
-        return cls(counts, np.array(sums, np.float64))
+        counts = BinCounts(np.zeros(BINS, np.int64), np.zeros(BINS, np.int64))
+        sums = np.zeros((4, BINS))  # squares of extreme weights may be inf: `calibration` does without them
+        w = np.empty(0) if weights is None else np.ascontiguousarray(weights)
+        given = map(read_only, (top, correct, w, EDGES))
+        of_bins(*given, counts.examples, counts.correct, sums)
+        return cls(counts, sums)
 
     @classmethod
     def joined(cls, counts: BinCounts, sums: Floats) -> Reliability:

@@ -7,7 +7,7 @@ it. Rows without ids are known by their number. What the sample is good for is d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,8 @@ MOST_VALUES = 2**24
 """Outputs kept per model: 64 MB as float32. From 168 classes on this, not `MOST_ROWS`, is the limit."""
 
 _MOST_PARTS = 64
-_EVERY_HASH = 2**64 - 1
+EVERY_HASH = 2**64 - 1
+"""No cut: that of a sample which takes every row yet."""
 _STEP = 4_096
 _WORD = 8
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -80,19 +81,19 @@ class Sample:
 
     most: int
     parts: tuple[SampledRows, ...]
-    cut: int = _EVERY_HASH
+    cut: int = EVERY_HASH
 
     @classmethod
-    def of(cls, block: Block, classes: int, losses: Sequence[Floats] = ()) -> Sample:
+    def of(cls, block: Block, classes: int, losses: Sequence[Floats] = (), cut: int = EVERY_HASH) -> Sample:
         """All rows of a block that count, with losses, as far as they can belong to the sample."""
         first = block.index * rows_per_block(classes)
         rows = np.arange(first, first + len(block.labels))
         hashes = row_hashes(rows) if block.ids is None else id_hashes(block.ids)
-        outputs = tuple(_narrowed(q) for q in block.outputs)
-        part = SampledRows(hashes, rows, block.labels, outputs, block.weights, tuple(losses))
-        if block.weights is not None and not block.weights.all():
-            part = part.taken(block.weights > 0)
-        return cls(most_rows(classes), (part,))._cleared()
+        part = SampledRows(hashes, rows, block.labels, block.outputs, block.weights, tuple(losses)).up_to(cut)
+        if part.weights is not None and not part.weights.all():
+            part = part.taken(part.weights > 0)
+        part = replace(part, outputs=tuple(_narrowed(q) for q in part.outputs))
+        return cls(most_rows(classes), (part,), cut)._cleared()
 
     def plus(self, other: Sample) -> Sample:
         parts = [*(part.up_to(other.cut) for part in self.parts), *(p.up_to(self.cut) for p in other.parts)]
@@ -128,7 +129,7 @@ class Sample:
         return rows
 
 
-def _narrowed(outputs: Floats) -> NDArray[np.floating[Any]]:
+def _narrowed(outputs: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     """As float32, if every value survives it."""
     for rows in (outputs[:8], outputs):  # the first rows settle it for nearly every block
         with np.errstate(over="ignore"):

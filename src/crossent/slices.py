@@ -5,7 +5,7 @@ Each slice is a `SeriesSums` of its own, so that whatever holds for the whole ho
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,21 +30,11 @@ def slice_sums(
     names: Sequence[str], codes: Ints, series: Floats, weights: Floats | None, clusters: Any | None
 ) -> SliceSums:
     """The sums of each slice that has rows; ``codes`` (n,) are places in ``names``."""
-    return {
-        names[code]: SeriesSums.of(
-            series[:, rows],
-            None if weights is None else weights[rows],
-            None if clusters is None else clusters.take(rows),
-        )
-        for code, rows in _groups(codes)
-    }
-
-
-def _groups(codes: Ints) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """Each code that occurs, with its rows in order."""
-    order = np.argsort(codes, kind="stable")
-    found, starts = np.unique(codes[order], return_index=True)
-    return zip(found.tolist(), np.split(order, starts[1:]), strict=True)
+    # codes of a block fit into 16 bits, which are sorted by counting
+    order = np.argsort(codes.astype(np.uint16), kind="stable")
+    found, firsts = np.unique(codes[order], return_index=True)
+    groups = SeriesSums.by_group(series, weights, clusters, order, np.append(firsts, len(order)))
+    return {names[code]: sums for code, sums in zip(found.tolist(), groups, strict=True)}
 
 
 def slices_by_value(values: Any, series: Floats, weights: Floats | None, clusters: Any | None) -> SliceSums:

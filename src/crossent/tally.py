@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from hashlib import blake2b
 from itertools import combinations, islice
 from typing import Any
 
@@ -20,13 +19,14 @@ from numpy.typing import NDArray
 
 from crossent import lint, reference
 from crossent.counts import PARTS, ModelCounts, PairCounts
+from crossent.digests import ids_digest, joined, labels_digest
 from crossent.errors import PredictionsError
 from crossent.extremes import Example, Output, likely_classes
 from crossent.measures import ExampleLosses, example_losses, label_of, probs_of
 from crossent.moments import Series
 from crossent.predictions import Block, ModelSource, by_model, rows_per_block
 from crossent.reliability import Reliability
-from crossent.sample import Sample, SampledRows
+from crossent.sample import EVERY_HASH, Sample, SampledRows
 from crossent.seeds import averaged
 from crossent.series import SeriesSums, combined
 from crossent.slices import MOST_CLASSES, SliceSums, combined_slices, slice_sums, slices_by_value
@@ -167,6 +167,23 @@ class Totals:
     labels_digest: str
 
 
+@dataclass(frozen=True)
+class Bar:
+    """What a row must reach to be kept whole, from the blocks added up so far.
+
+    A block that knows it describes fewer rows, which merging would throw away; no bit of the outcome
+    depends on it.
+
+    Attributes
+    ----------
+    cut : largest hash that can still be sampled.
+    least : (pairs,) smallest differences that can still be listed, where a is worse and where b is.
+    """
+
+    cut: int
+    least: tuple[tuple[float, float], ...]
+
+
 @dataclass
 class Tally:
     """Sums of a set of blocks: `tally_block` makes one of a block, `merge` takes in another."""
@@ -193,6 +210,10 @@ class Tally:
         self.sample = self.sample.plus(other.sample)
         self.facts = self.facts.plus(other.facts)
         self.shown = self.shown or other.shown
+
+    @property
+    def bar(self) -> Bar:
+        return Bar(self.sample.cut, tuple(pair.least for pair in self.pairs))
 
     def finish(self) -> Totals:
         """Add over the blocks, exactly."""
@@ -228,8 +249,8 @@ class Tally:
             sample=self.sample.drawn(),
             facts=self.facts,
             shown=self.shown,
-            ids_digest=_joined([block.ids_digest for block in blocks]),
-            labels_digest=_joined([block.labels_digest for block in blocks]),
+            ids_digest=joined([block.ids_digest for block in blocks]),
+            labels_digest=joined([block.labels_digest for block in blocks]),
         )
 
     def _label_sums(self, blocks: Sequence[BlockFloats]) -> tuple[Floats, Floats]:
@@ -240,8 +261,9 @@ class Tally:
         return _added([labels.mass for labels in given]), _added([labels.chosen for labels in given])
 
 
-def tally_block(block: Block, rule: Rule) -> Tally:
-    """The sums of one block, from its rows alone."""
+def tally_block(block: Block, rule: Rule, bar: Bar | None = None) -> Tally:
+    """The sums of one block, from its rows alone; rows below the bar are not kept whole."""
+    bar = bar or Bar(EVERY_HASH, ((0.0, 0.0),) * len(rule.pairs))
     outputs = list(zip(by_model(block.outputs, rule.models), rule.models, strict=True))
     runs = [
         tuple(example_losses(q, block.labels, kind=model.kind, clip=rule.clip) for q in its)
@@ -261,7 +283,7 @@ def tally_block(block: Block, rule: Rule) -> Tally:
         series += [differences.wrong, differences.squared_error, d]
         gap[place] = [weighted[known & (differences.part == part)].sum() for part in range(len(PARTS))]
         gap_weight[place] = rows[known].sum()
-        pairs.append(PairCounts.of(differences, weights, describe, rule.top))
+        pairs.append(PairCounts.of(differences, weights, describe, rule.top, bar.least[place]))
     for one, model in zip(runs, rule.models, strict=True):
         series += _three(one if model.seeds else ())
     stacked = np.array([*series, *_label_series(block.labels)], np.float64)
@@ -285,8 +307,8 @@ def tally_block(block: Block, rule: Rule) -> Tally:
         gap,
         gap_weight,
         np.stack([one.sums for one in reliability]),
-        _ids_digest(block),
-        _labels_digest(block),
+        ids_digest(block),
+        labels_digest(block),
     )
     whole = block.index == 0 and len(label) <= SHOWN
     return Tally(
@@ -298,7 +320,9 @@ def tally_block(block: Block, rule: Rule) -> Tally:
             for one, each, bins in zip(losses, runs, reliability, strict=True)
         ],
         pairs,
-        Sample.of(replace(block, outputs=alone), len(rule.classes), [one.cross_entropy for one in losses]),
+        Sample.of(
+            replace(block, outputs=alone), len(rule.classes), [one.cross_entropy for one in losses], bar.cut
+        ),
         lint.look(block, rule.models),
         tuple(_example(block, rule, losses, row, whole=True) for row in range(len(label))) if whole else (),
         weights is not None,
@@ -366,24 +390,3 @@ def _example(
     first = block.index * rows_per_block(len(rule.classes))
     name = None if block.ids is None else block.ids[row].as_py()
     return Example(first + row, name, label, outputs, given, likely)
-
-
-def _ids_digest(block: Block) -> bytes:
-    """Of the ids as text, whatever type or format they were stored in; empty where there are none."""
-    if block.ids is None:
-        return b""
-    _, offsets, text = block.ids.buffers()
-    wide = np.int64 if str(block.ids.type).startswith("large") else np.int32
-    ends = np.frombuffer(offsets, wide)[block.ids.offset : block.ids.offset + len(block.ids) + 1]
-    digest = blake2b(np.diff(ends).astype("<i4").tobytes(), digest_size=16)
-    digest.update(b"" if text is None else memoryview(text)[ends[0] : ends[-1]])
-    return digest.digest()
-
-
-def _labels_digest(block: Block) -> bytes:
-    stored = block.labels.astype("<i4" if block.labels.ndim == 1 else "<f8")
-    return blake2b(stored.tobytes(), digest_size=16).digest()
-
-
-def _joined(digests: Sequence[bytes]) -> str:
-    return blake2b(b"".join(digests), digest_size=16).hexdigest() if any(digests) else ""

@@ -13,6 +13,7 @@ from unicodedata import category
 Kind = Literal["logits", "probs"]
 LabelIs = Literal["name", "index"]
 InputFormat = Literal["parquet", "arrow", "csv", "tsv", "jsonl", "npy", "npz"]
+Engine = Literal["local", "ray"]
 Measure = Literal["classification_error", "squared_error", "cross_entropy"]
 MEASURES: tuple[Measure, ...] = ("classification_error", "squared_error", "cross_entropy")
 NAMES: dict[Measure, str] = {

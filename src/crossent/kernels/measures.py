@@ -13,6 +13,9 @@ import numpy as np
 from crossent.kernels import columns, group, rows, squares
 from crossent.kernels.compiled import kernel, loop, sum_loop
 
+_FEW = 32
+"""Up to this many classes one loop over a row costs less than several that are vectors."""
+
 
 @sum_loop
 def _count_of(x: Any, value: Any) -> Any:
@@ -98,12 +101,33 @@ def of_few_logits(
         _store_group(g, s, predicted[at], top[at], squared_error[at], cross_entropy[at], block)
 
 
+@loop
+def _look(x: Any, label: Any) -> Any:
+    """Of few classes: the largest entry, its first place, how many are as large, the others' squares."""
+    largest, place, count, squared = x[0], 0, 0, 0.0
+    for j in range(x.shape[0]):
+        value = x[j]
+        count = 1 if value > largest else count + (value == largest)
+        place = j if value > largest else place
+        largest = value if value > largest else largest
+        squared += 0.0 if j == label else value * value
+    return largest, place, count, squared
+
+
 @kernel
 def of_probs(
     q: Any, labels: Any, p: Any, predicted: Any, top: Any, tied: Any, squared_error: Any, cross_entropy: Any
 ) -> Any:
     """Of probabilities, under distributions p, or, where that has no rows, labels (n,)."""
     hard = p.shape[0] == 0
+    if hard and q.shape[1] <= _FEW:
+        for i in range(q.shape[0]):
+            own = q[i, labels[i]]
+            top[i], predicted[i], count, squared_error[i] = _look(q[i], labels[i])
+            tied[i] = count > 1
+            squared_error[i] += (1.0 - own) * (1.0 - own)
+            cross_entropy[i] = 0.0 - math.log(own)
+        return
     for i in range(q.shape[0]):
         largest = rows.largest_of(q[i])
         predicted[i], top[i] = rows.place_of(q[i], largest), largest

@@ -7,6 +7,7 @@ from crossent.predictions.block import Block, Kind, ModelSource, Predictions, by
 from crossent.predictions.columns import Columns
 from crossent.predictions.images import Image, ImageColumn
 from crossent.predictions.opened import open_sources
+from crossent.predictions.shards import Shards, Told, shards_of
 from crossent.predictions.sources import Source
 from crossent.predictions.writer import PredictionsWriter, open_predictions, save_predictions
 
@@ -19,10 +20,13 @@ __all__ = [
     "ModelSource",
     "Predictions",
     "PredictionsWriter",
+    "Shards",
     "Source",
+    "Told",
     "by_model",
     "open_predictions",
     "open_sources",
     "rows_per_block",
     "save_predictions",
+    "shards_of",
 ]

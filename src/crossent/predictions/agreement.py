@@ -43,6 +43,17 @@ class Agreement:
                     who = f"id {shortened(parts[0].ids[int(row)].as_py(), 60)}"
                 self._shown[i].append(f"{who}: {self._name(first, row)} and {self._name(part, row)}")
 
+    @property
+    def found(self) -> tuple[list[int], list[list[str]]]:
+        """What `take` takes: per source how many labels differ, and the first three."""
+        return self._counts, self._shown
+
+    def take(self, found: tuple[list[int], list[list[str]]]) -> None:
+        """What was found in rows after those seen so far."""
+        for i, (count, shown) in enumerate(zip(*found, strict=True)):
+            self._counts[i] += count
+            self._shown[i] += shown[: _SHOWN - len(self._shown[i])]
+
     def finish(self) -> None:
         """Raises where labels differed."""
         for i, count in enumerate(self._counts):

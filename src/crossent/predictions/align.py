@@ -6,6 +6,7 @@ Sources in equal order stream; a source in another order is joined by `join`. Va
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from crossent.errors import PredictionsError
@@ -17,7 +18,7 @@ from crossent.predictions.unique import Uniqueness
 def by_position(readers: Sequence[Reader], rows: int) -> Generator[tuple[Rows, ...]]:
     """Row by row; all sources must have the same number of rows."""
     _refuse_unequal(readers, [reader.length for reader in readers])
-    streams = [reader.rows(rows) for reader in readers]
+    streams = [ahead(reader.rows(rows, wide=True)) for reader in readers]
     done = 0
     while True:
         parts = [next(stream, None) for stream in streams]
@@ -30,6 +31,15 @@ def by_position(readers: Sequence[Reader], rows: int) -> Generator[tuple[Rows, .
             return
         yield present
         done += sizes[0]
+
+
+def ahead(rows: Iterator[Rows]) -> Iterator[Rows]:
+    """The same, the next piece being read and decoded meanwhile."""
+    with ThreadPoolExecutor(1, thread_name_prefix="crossent-reader") as pool:
+        coming = pool.submit(next, rows, None)
+        while (piece := coming.result()) is not None:
+            coming = pool.submit(next, rows, None)
+            yield piece
 
 
 def _refuse_unequal(readers: Sequence[Reader], lengths: Sequence[int | None]) -> None:
@@ -59,7 +69,7 @@ def _by_id(
     readers: Sequence[Reader], rows: int, memory: int, folders: ExitStack
 ) -> Iterator[tuple[Rows, ...]]:
     first = readers[0]
-    streams: list[Iterator[Rows]] = [reader.rows(rows) for reader in readers]
+    streams: list[Iterator[Rows]] = [ahead(reader.rows(rows, wide=True)) for reader in readers]
     is_joined = [False] * len(readers)
     unique = Uniqueness()
     done = 0

@@ -70,11 +70,6 @@ def text_array(texts: Sequence[str]) -> pa.StringArray:
     return pa.StringArray.from_buffers(len(data), pa.py_buffer(offsets), pa.py_buffer(b"".join(data)))
 
 
-def first_line(error: Exception) -> str:
-    """What Arrow says of a damaged file, without its traces."""
-    return (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")[:200]
-
-
 def recut(pieces: Iterable[pa.RecordBatch], rows: int) -> Iterator[Batch]:
     """The same rows, ``rows`` at a time."""
     waiting: list[pa.RecordBatch] = []
@@ -104,6 +99,7 @@ class ArrowTable:
     classes: tuple[str, ...] | None
     text: bool = False
     plural: bool = False
+    ranged: bool = True
     noun: Literal["column", "array"] = "column"
 
     @property
@@ -113,6 +109,10 @@ class ArrowTable:
     def length(self, names: Sequence[str]) -> int | None:
         return int(self.data.num_rows)
 
-    def batches(self, *, texts: Sequence[str], numbers: Sequence[str], rows: int) -> Iterator[Batch]:
+    def batches(
+        self, *, texts: Sequence[str], numbers: Sequence[str], rows: int, span: range | None = None
+    ) -> Iterator[Batch]:
         chosen = self.data.select(list(dict.fromkeys([*texts, *numbers])))
+        if span is not None:
+            chosen = chosen.slice(span.start, len(span))
         return recut(chosen.to_batches(max_chunksize=rows), rows)

@@ -5,7 +5,7 @@ No reading, no checking, no arithmetic in here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
@@ -114,3 +114,6 @@ class Predictions(Protocol):
 
     def blocks(self) -> Iterator[Block]:
         """Blocks in order; may be called once more for another pass (in-memory and file sources)."""
+
+    def pending(self) -> Generator[Callable[[], Block]]:
+        """The same blocks, read but not yet checked: any thread may do that by calling them."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crossent.errors import PredictionsError
+from crossent.predictions.bombs import refuse_wide
 from crossent.predictions.columns import Columns, OutputColumns
 from crossent.predictions.parts import place_in
 from crossent.predictions.table import Table, listed
@@ -77,6 +78,7 @@ def _width(table: Table, found: OutputColumns) -> int:
         return column.width
     for batch in table.batches(texts=[], numbers=[name], rows=1):
         width = list_width(batch[name], name, place_in(table, range(1)))
+        refuse_wide(width, f"{table.origin}, row 1, {table.noun} {name}")
         if width:
             return width
         raise PredictionsError(

@@ -11,6 +11,7 @@ from typing import Literal
 
 from crossent.errors import PredictionsError
 from crossent.predictions.block import Kind
+from crossent.predictions.bombs import refuse_wide
 from crossent.predictions.table import Column, Table, listed
 
 PREFIXES: dict[Kind, str] = {"logits": "logit_", "probs": "prob_"}
@@ -180,6 +181,7 @@ def _matrix(table: Table, column: Column, kind: Kind) -> OutputColumns:
         )
     if column.form != "matrix":
         raise PredictionsError(f"{place} is {column.type}; it must hold one list of numbers per row")
+    refuse_wide(column.width, place)
     if column.width == 0:
         raise PredictionsError(f"{place} has no classes ({column.type})")
     return OutputColumns(kind, (column.name,), table.classes, per_class=False)

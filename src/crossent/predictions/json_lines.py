@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import pyarrow as pa
@@ -17,10 +16,12 @@ import pyarrow.json
 
 from crossent.errors import PredictionsError
 from crossent.predictions.arrow_tables import recut
+from crossent.predictions.bombs import unpacked
+from crossent.predictions.stored import Stored
 from crossent.predictions.table import Batch, Column, Form
 
 _BLOCK = 1 << 20
-_LONGEST_LINE = 1 << 27
+_LONGEST_LINE = 1 << 25
 _NUMBERS = pa.float64()
 _WORDS = {str: "text", bool: "true or false", list: "a list", dict: "an object", type(None): "null"}
 
@@ -30,18 +31,21 @@ class JsonTable:
     """A JSON Lines file whose first lines were read for the names and types of its columns."""
 
     origin: str
-    path: Path
+    stored: Stored
     compression: str | None
     columns: tuple[Column, ...]
     classes: tuple[str, ...] | None = None
     text: bool = True
     plural: bool = False
+    ranged: bool = False
     noun: Literal["column", "array"] = "column"
 
     def length(self, names: Sequence[str]) -> int | None:
         return None
 
-    def batches(self, *, texts: Sequence[str], numbers: Sequence[str], rows: int) -> Iterator[Batch]:
+    def batches(
+        self, *, texts: Sequence[str], numbers: Sequence[str], rows: int, span: range | None = None
+    ) -> Iterator[Batch]:
         forms = {column.name: column.form for column in self.columns}
         lists = pa.list_(_NUMBERS)
         typed = {"text": pa.string(), "integer": pa.int64()}
@@ -53,13 +57,16 @@ class JsonTable:
 
     def _pieces(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         read = 0
-        for block in _blocks(self.path, self.origin, self.compression):
+        for block in _blocks(self.stored, self.origin, self.compression):
+            if block.isspace():
+                continue
             lines = sum(not line.isspace() for line in block.splitlines(keepends=True))
             if not lines:
                 continue
             try:
                 piece = _parsed(block, schema)
             except pa.ArrowInvalid as error:
+                self.stored.refuse_changed(self.origin)
                 self._explain(block, schema, read, str(error).splitlines()[0])
             if piece.num_rows != lines or any(column.null_count for column in piece.columns):
                 self._explain(block, schema, read, "not one object per line")
@@ -81,10 +88,12 @@ class JsonTable:
         raise PredictionsError(f"{self.origin}, after row {before}: {refused}; write the file again")
 
 
-def open_json_lines(path: Path, origin: str, compression: str | None) -> JsonTable:
+def open_json_lines(stored: Stored, origin: str, compression: str | None) -> JsonTable:
     """The table in a JSON Lines file; only its first lines are read."""
-    for block in _blocks(path, origin, compression):
-        lines = [line for line in block.splitlines() if line and not line.isspace()]
+    for block in _blocks(stored, origin, compression):
+        lines = (
+            [] if block.isspace() else [line for line in block.splitlines() if line and not line.isspace()]
+        )
         if lines:
             break
     else:
@@ -96,14 +105,14 @@ def open_json_lines(path: Path, origin: str, compression: str | None) -> JsonTab
         )
     found = [_object(line, f"{origin}, row {row}") for row, line in enumerate(lines, 1)]
     columns = tuple(_column(name, [row[name] for row in found if name in row]) for name in found[0])
-    return JsonTable(origin, path, compression, columns)
+    return JsonTable(origin, stored, compression, columns)
 
 
-def _blocks(path: Path, origin: str, compression: str | None) -> Iterator[bytes]:
+def _blocks(stored: Stored, origin: str, compression: str | None) -> Iterator[bytes]:
     """The file in pieces of whole lines."""
     rest, start = b"", True
     try:
-        with pa.input_stream(str(path), compression=compression) as stream:
+        with unpacked(stored, compression) as stream:
             while piece := stream.read(_BLOCK):
                 whole, end, begun = piece.rpartition(b"\n")
                 if end:
@@ -116,11 +125,13 @@ def _blocks(path: Path, origin: str, compression: str | None) -> Iterator[bytes]
                         f"{origin}: a line is longer than {_LONGEST_LINE >> 20} MB; write one object per line"
                     )
     except OSError as error:
+        stored.refuse_changed(origin)
         raise PredictionsError(
             f"{origin} is damaged, or not compressed as its name says ({error}); write it again"
         ) from error
     if rest:
         yield _without_mark(rest, origin) if start else rest
+    stored.refuse_changed(origin)
 
 
 def _without_mark(block: bytes, origin: str) -> bytes:

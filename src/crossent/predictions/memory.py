@@ -27,6 +27,7 @@ class ArrayTable:
     classes: tuple[str, ...] | None = None
     plural: bool = True
     text: bool = False
+    ranged: bool = True
     noun: Literal["column", "array"] = "column"
 
     @property
@@ -36,10 +37,14 @@ class ArrayTable:
     def length(self, names: Sequence[str]) -> int | None:
         return same_length({name: len(self.values[name]) for name in names}, self)
 
-    def batches(self, *, texts: Sequence[str], numbers: Sequence[str], rows: int) -> Iterator[Batch]:
+    def batches(
+        self, *, texts: Sequence[str], numbers: Sequence[str], rows: int, span: range | None = None
+    ) -> Iterator[Batch]:
         names = list(dict.fromkeys([*texts, *numbers]))
-        for start in range(0, self.length(names) or 0, rows):
-            yield {name: self.values[name][start : start + rows] for name in names}
+        wanted = range(self.length(names) or 0) if span is None else span
+        for start in range(wanted.start, wanted.stop, rows):
+            end = min(start + rows, wanted.stop)
+            yield {name: self.values[name][start:end] for name in names}
 
 
 def same_length(lengths: Mapping[str, int], table: Table) -> int:

@@ -1,4 +1,4 @@
-"""`.npy` and `.npz` files: mapped where they are stored plainly, streamed where they are compressed.
+"""`.npy` and `.npz` files: read by rows where they are stored plainly, streamed where they are compressed.
 
 Pickles are never opened. What the arrays mean is decided elsewhere.
 """
@@ -10,19 +10,20 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any, Literal
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from crossent.errors import PredictionsError
-from crossent.predictions.arrow_tables import first_line
-from crossent.predictions.memory import ArrayTable, class_list, described_array, same_length
+from crossent.predictions.bombs import refuse_wide
+from crossent.predictions.memory import class_list, described_array, same_length
+from crossent.predictions.stored import Stored, first_line
 from crossent.predictions.table import Batch, Column
 
 _LOCAL_HEADER = 30  # bytes before the member's name in a zip file
-_MOST_WHOLE = 2**31  # bytes that a member may take which cannot be read by rows
+_MOST_WHOLE = 2**29  # bytes that a member may take which cannot be read by rows
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Member:
     start : position of the first number in the file; in the member, where that is compressed.
     """
 
-    path: Path
+    stored: Stored
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -42,21 +43,19 @@ class Member:
     start: int
     compressed: bool = False
 
-    def mapped(self) -> NDArray[Any]:
-        """The array, mapped into memory."""
-        if 0 in self.shape:
-            return np.empty(self.shape, self.dtype)
-        order: Literal["C", "F"] = "F" if self.fortran else "C"
-        return np.memmap(self.path, self.dtype, "r", self.start, self.shape, order)
-
-    def pieces(self, rows: int, origin: str) -> Iterator[NDArray[Any]]:
+    def pieces(self, rows: int, origin: str, span: range | None = None) -> Iterator[NDArray[Any]]:
         """The rows in order, ``rows`` at a time."""
+        wanted = range(self.shape[0]) if span is None else span
         if not self.compressed:
-            whole = self.mapped()
-            for first in range(0, len(whole), rows):
-                yield whole[first : first + rows]
+            with self.stored.opened() as file:
+                for first in range(wanted.start, wanted.stop, rows):
+                    yield self._read(file, first, min(rows, wanted.stop - first), origin)
             return
-        with zipfile.ZipFile(self.path) as archive, archive.open(self.name + ".npy") as stream:
+        with (
+            self.stored.binary() as file,
+            zipfile.ZipFile(file) as archive,
+            archive.open(self.name + ".npy") as stream,
+        ):
             stream.read(self.start)
             if self.fortran and len(self.shape) > 1:
                 whole = self._array(stream.read(), self.shape[::-1]).T
@@ -71,20 +70,46 @@ class Member:
                     raise PredictionsError(f"{origin} is cut off in array {self.name}: write it again")
                 yield self._array(data, (count, *self.shape[1:]))
 
+    def _read(self, file: pa.NativeFile, first: int, count: int, origin: str) -> NDArray[Any]:
+        """Some rows of an array that is stored plainly."""
+        size = self.dtype.itemsize
+        width = math.prod(self.shape[1:])
+        if not self.fortran or width == 1:
+            data = self._bytes(file, first * width * size, count * width * size, origin)
+            return self._array(data, (count, *self.shape[1:]))
+        columns = np.empty((width, count), self.dtype)
+        for column in range(width):
+            start = (column * self.shape[0] + first) * size
+            columns[column] = np.frombuffer(self._bytes(file, start, count * size, origin), self.dtype)
+        return columns.reshape(*self.shape[:0:-1], count).T
+
+    def _bytes(self, file: pa.NativeFile, start: int, size: int, origin: str) -> bytes:
+        file.seek(self.start + start)
+        data: bytes = file.read(size)
+        if len(data) != size:
+            self.stored.refuse_changed(origin)
+            raise PredictionsError(f"{origin} is cut off in array {self.name}: write it again")
+        return data
+
     def _array(self, data: bytes, shape: tuple[int, ...]) -> NDArray[Any]:
         return np.frombuffer(data, self.dtype).reshape(shape)
 
 
 @dataclass(frozen=True)
-class NpzTable:
-    """The arrays of an `.npz` file, opened by their headers."""
+class ArrayFileTable:
+    """The arrays of an `.npz` file, or the one of an `.npy` file, opened by their headers."""
 
     origin: str
+    stored: Stored
     members: dict[str, Member]
     classes: tuple[str, ...] | None
     text: bool = False
     plural: bool = True
     noun: Literal["column", "array"] = "array"
+
+    @property
+    def ranged(self) -> bool:
+        return not any(member.compressed for member in self.members.values())
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -95,17 +120,15 @@ class NpzTable:
     def length(self, names: Sequence[str]) -> int | None:
         return same_length({name: self.members[name].shape[0] for name in names}, self)
 
-    def batches(self, *, texts: Sequence[str], numbers: Sequence[str], rows: int) -> Iterator[Batch]:
+    def batches(
+        self, *, texts: Sequence[str], numbers: Sequence[str], rows: int, span: range | None = None
+    ) -> Iterator[Batch]:
         names = list(dict.fromkeys([*texts, *numbers]))
         self.length(names)
-        streams = [self.members[name].pieces(rows, self.origin) for name in names]
-        try:
+        streams = [self.members[name].pieces(rows, self.origin, span) for name in names]
+        with self.stored.reading(self.origin, _ZIP_ERRORS):
             for pieces in zip(*streams, strict=True):
                 yield dict(zip(names, pieces, strict=True))
-        except _ZIP_ERRORS as error:
-            raise PredictionsError(
-                f"{self.origin} is damaged ({first_line(error)}): write it again"
-            ) from error
 
 
 _ZIP_ERRORS = (
@@ -115,29 +138,30 @@ _ZIP_ERRORS = (
     NotImplementedError,
     RuntimeError,
     OSError,
+    pa.ArrowException,  # of a file system
     UnicodeDecodeError,  # names of arrays
 )
 
 
-def open_npy(path: Path, origin: str) -> ArrayTable:
-    """The one array of an `.npy` file, mapped."""
-    size = path.stat().st_size
-    with path.open("rb") as stream:
+def open_npy(stored: Stored, origin: str) -> ArrayFileTable:
+    """The one array of an `.npy` file; only its header is read."""
+    with stored.opened() as stream:
+        size = stream.size()
         shape, fortran, dtype = _header(stream, origin)
         start = stream.tell()
     _check(shape, dtype, size - start, origin)
-    array = Member(path, "", shape, dtype, fortran, start).mapped()
-    if array.ndim == 0:
+    if not shape:
         raise PredictionsError(f"{origin} holds a single value, not an array of rows")
-    return ArrayTable(origin, {"": array}, plural=False, noun="array")
+    members = {"": Member(stored, "", shape, dtype, fortran, start)}
+    return ArrayFileTable(origin, stored, members, None, plural=False)
 
 
-def open_npz(path: Path, origin: str) -> NpzTable:
+def open_npz(stored: Stored, origin: str) -> ArrayFileTable:
     """The arrays of an `.npz` file; only their headers are read."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with stored.binary() as file, zipfile.ZipFile(file) as archive:
             members = {
-                entry.filename.removesuffix(".npy"): _member(archive, entry, path, origin)
+                entry.filename.removesuffix(".npy"): _member(archive, entry, stored, origin)
                 for entry in archive.infolist()
                 if entry.filename.endswith(".npy")
             }
@@ -152,12 +176,13 @@ def open_npz(path: Path, origin: str) -> NpzTable:
     listed = members.pop("classes", None)
     classes = None
     if listed is not None:
+        refuse_wide(listed.shape[0] if listed.shape else 1, f"{origin}, array classes")
         whole = [piece for piece in listed.pieces(max(1, listed.shape[0] if listed.shape else 1), origin)]
         classes = class_list(whole[0], origin) if whole else ()
-    return NpzTable(origin, {name: m for name, m in members.items() if m.shape}, classes)
+    return ArrayFileTable(origin, stored, {name: m for name, m in members.items() if m.shape}, classes)
 
 
-def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, origin: str) -> Member:
+def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, stored: Stored, origin: str) -> Member:
     name = entry.filename.removesuffix(".npy")
     place = f"{origin}, array {name}"
     with archive.open(entry) as stream:
@@ -170,12 +195,12 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, origin
                 f"{place} is compressed column by column, so it can only be read whole, and it takes"
                 f" {entry.file_size:,} bytes: write it with numpy.savez, after numpy.ascontiguousarray"
             )
-        return Member(path, name, shape, dtype, fortran, start, compressed=True)
-    with path.open("rb") as file:
+        return Member(stored, name, shape, dtype, fortran, start, compressed=True)
+    with stored.opened() as file:
         file.seek(entry.header_offset)
         local = file.read(_LOCAL_HEADER)
     names = int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
-    return Member(path, name, shape, dtype, fortran, entry.header_offset + _LOCAL_HEADER + names + start)
+    return Member(stored, name, shape, dtype, fortran, entry.header_offset + _LOCAL_HEADER + names + start)
 
 
 def _header(stream: IO[bytes], place: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -5,11 +5,12 @@ Puts the other rooms together: opens tables, settles classes and kinds, pairs ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +71,12 @@ class AlignedSources:
 
     def blocks(self) -> Iterator[Block]:
         """Blocks in order; each call reads the sources again."""
+        with closing(self.pending()) as pending:
+            for block in pending:
+                yield block()
+
+    def pending(self) -> Generator[Callable[[], Block]]:
+        """What makes each block of rows that were read, in order: checked where it is called."""
         size = rows_per_block(len(self.classes))
         agreement = Agreement([reader for reader in self.readers if reader.labels])
         aligned = (
@@ -83,12 +90,12 @@ class AlignedSources:
                 agreement.add(parts)
                 if agreement.broken:  # the rest is read only to count
                     continue
-                yield self._block(index - 1, parts)
+                yield partial(self.block, index - 1, parts)
         agreement.finish()
         if not index:
             raise PredictionsError(f"{self.readers[0].table.origin} has no rows: nothing can be compared")
 
-    def _block(self, index: int, parts: Sequence[Rows]) -> Block:
+    def block(self, index: int, parts: Sequence[Rows]) -> Block:
         outputs, deviations = [], []
         for reader, part in zip(self.readers, parts, strict=True):
             if reader.outputs is not None and part.outputs is not None:
@@ -111,6 +118,7 @@ def open_sources(
     renormalize: bool = False,
     memory: int = 500_000_000,
     input_format: InputFormat | None = None,
+    filesystem: Any | None = None,
 ) -> Predictions:
     """Open predictions of one or several models over the same examples.
 
@@ -123,6 +131,7 @@ def open_sources(
     renormalize : divide rows of probabilities by their sum, whatever it is.
     memory : bytes that sources with ids in another order may take; beyond it they are joined on disk.
     input_format : format of standard input, where it is one of the sources.
+    filesystem : PyArrow file system that the paths lie on; None: this machine's.
 
     Returns
     -------
@@ -134,11 +143,11 @@ def open_sources(
     PredictionsError
         If a source cannot be read, or the sources do not fit each other.
     """
-    named = named_sources(sources)
+    named = named_sources(sources, filesystem)
     if not named:
         raise PredictionsError("no predictions: name at least one file")
     check_declared(columns)
-    check_standard_input([*(source for _, source in named), split_labels(labels)], input_format)
+    check_standard_input([*(source for _, source in named), split_labels(labels, filesystem)], input_format)
     runs = [(name, source, runs_of(source)) for name, source in named]
     files = [(name, file) for name, _, its in runs for file in its.values()]
     tables = [open_named(name, file, input_format) for name, file in files]
@@ -151,7 +160,8 @@ def open_sources(
     ]
     if labels is not None:
         by_name = columns.classes is None and any(found.bare for found in outputs)
-        readers.append(_labels_reader(labels, columns, classes, input_format, by_name=by_name))
+        table, array = open_labels(labels, input_format, filesystem)
+        readers.append(_labels_reader(table, array, columns, classes, by_name=by_name))
     if not any(reader.labels for reader in readers):
         raise PredictionsError(_no_labels(tables[0], columns))
     refuse_absent([reader.beside for reader in readers], tables, columns)
@@ -171,7 +181,7 @@ def _model(
                 f"{first.origin} holds {found.kind} and {table.origin} {other.kind}: "
                 "the seeds of one model must hold the same"
             )
-    origin = "array" if not source.is_read else str(source.path) if len(runs) > 1 else first.origin
+    origin = "array" if not source.is_read else str(source.stored) if len(runs) > 1 else first.origin
     seeds = tuple(run for run in runs if run)
     return ModelSource(name, found.kind, origin, any(other.binary for _, other in opened), seeds)
 
@@ -253,14 +263,13 @@ def _refuse_two_orders(
 
 
 def _labels_reader(
-    source: Source,
+    table: Table,
+    array: str | None,
     columns: Columns,
     classes: tuple[str, ...],
-    input_format: InputFormat | None,
     *,
     by_name: bool,
 ) -> Reader:
-    table, array = open_labels(source, input_format)
     bare = len(table.columns) == 1 and table.columns[0].name == ""
     found = LabelColumns((array or "",)) if bare or array else label_columns(table, columns, alone=True)
     if found is None or not {column.name for column in table.columns} >= set(found.columns):

@@ -7,73 +7,105 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crossent.errors import PredictionsError
-from crossent.predictions.arrow_tables import classes_in, described, first_line, recut
-from crossent.predictions.table import Batch, Column, refuse_repeated
+from crossent.predictions.arrow_tables import classes_in, described, recut
+from crossent.predictions.bombs import refuse_parquet_bombs
+from crossent.predictions.stored import Stored, first_line
+from crossent.predictions.table import Batch, Column, refuse_repeated, within
 
-_PIECES = 8  # a block is read in pieces, on one thread: faster with more, and twice the memory
+_PIECES = 4  # a block is read in pieces, on one thread: faster with more, and twice the memory
 _BUFFER = 1 << 18  # pages are read as they are needed, not a whole row group at once
-_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)  # the last: names of columns that are not UTF-8
+_AT_ONCE = 1 << 26  # bytes of row groups that are asked of a remote file system at once
+_ERRORS = (
+    pa.ArrowException,
+    OSError,
+    UnicodeDecodeError,  # names of columns
+    IndexError,  # a footer with fewer row groups than the one that was opened
+)
 
 
 @dataclass(frozen=True)
 class ParquetTable:
-    """A Parquet file whose footer was read."""
+    """A Parquet file whose footer was read; ``groups`` are the rows of its row groups."""
 
     origin: str
-    path: Path
+    stored: Stored
     columns: tuple[Column, ...]
     classes: tuple[str, ...] | None
-    rows: int
+    groups: tuple[int, ...]
     text: bool = False
     plural: bool = False
+    ranged: bool = True
     noun: Literal["column", "array"] = "column"
+
+    @property
+    def rows(self) -> int:
+        return sum(self.groups)
 
     def length(self, names: Sequence[str]) -> int | None:
         return self.rows
 
-    def batches(self, *, texts: Sequence[str], numbers: Sequence[str], rows: int) -> Iterator[Batch]:
+    def batches(
+        self, *, texts: Sequence[str], numbers: Sequence[str], rows: int, span: range | None = None
+    ) -> Iterator[Batch]:
         wanted = list(dict.fromkeys([*texts, *numbers]))
-        return recut(self.pieces(wanted, rows), rows)
+        return recut(self.pieces(wanted, rows, span), rows)
 
-    def pieces(self, wanted: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+    def pieces(self, wanted: list[str], rows: int, span: range | None) -> Iterator[pa.RecordBatch]:
         """These columns, at most ``rows`` rows at a time."""
-        try:
-            with _file(self.path) as file:
-                for piece in file.iter_batches(
-                    batch_size=max(1, rows // _PIECES), columns=wanted, use_threads=False
-                ):
+        with self.stored.reading(self.origin, _ERRORS), _file(self.stored) as file:
+            refuse_parquet_bombs(self.stored, wanted, self.origin)
+            for groups, part in self._runs(file.metadata, span):
+                pieces = file.iter_batches(
+                    batch_size=max(1, rows // _PIECES), row_groups=groups, columns=wanted, use_threads=False
+                )
+                for piece in within(pieces, part):
                     for column in piece.columns:
                         if not pa.types.is_primitive(column.type):
                             column.validate(full=True)  # Arrow believes that all text is UTF-8
                     yield piece.select(wanted)
-                    pa.default_memory_pool().release_unused()
-        except _ERRORS as error:
-            raise PredictionsError(
-                f"{self.origin} is damaged, or changed while read ({first_line(error)}): write it again"
-            ) from error
+
+    def _runs(self, footer: pq.FileMetaData, span: range | None) -> Iterator[tuple[list[int], range]]:
+        """Row groups that are read at once, and which of their rows are wanted."""
+        wanted = range(self.rows) if span is None else span
+        run: list[int] = []
+        start = end = size = 0
+        for group, rows in enumerate(self.groups):
+            if end + rows > wanted.start and end < wanted.stop:
+                if run and size + footer.row_group(group).total_byte_size > _AT_ONCE:
+                    yield run, range(max(wanted.start - start, 0), min(wanted.stop, end) - start)
+                    run = []
+                if not run:
+                    start, size = end, 0
+                run.append(group)
+                size += footer.row_group(group).total_byte_size
+            end += rows
+        if run:
+            yield run, range(max(wanted.start - start, 0), min(wanted.stop, end) - start)
 
 
-def open_parquet(path: Path, origin: str) -> ParquetTable:
+def open_parquet(stored: Stored, origin: str) -> ParquetTable:
     """The table in a Parquet file; only its footer is read."""
     try:
-        with _file(path) as file:
-            schema, rows = file.schema_arrow, file.metadata.num_rows
+        with _file(stored) as file:
+            schema, footer = file.schema_arrow, file.metadata
+            groups = tuple(footer.row_group(group).num_rows for group in range(footer.num_row_groups))
     except _ERRORS as error:
         raise PredictionsError(
             f"{origin} is no complete Parquet file ({first_line(error)}): write it again"
         ) from error
     refuse_repeated(schema.names, origin)
-    return ParquetTable(
-        origin, path, tuple(described(field) for field in schema), classes_in(schema.metadata, origin), rows
+    columns = tuple(described(field) for field in schema)
+    return ParquetTable(origin, stored, columns, classes_in(schema.metadata, origin), groups)
+
+
+def _file(stored: Stored) -> pq.ParquetFile:
+    """Read page by page from a disk; elsewhere every request takes its time, so whole row groups."""
+    return pq.ParquetFile(
+        stored.opened(), pre_buffer=stored.system is not None, buffer_size=_BUFFER if stored.local else 0
     )
-
-
-def _file(path: Path) -> pq.ParquetFile:
-    return pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER)

@@ -33,6 +33,7 @@ class PartsTable:
     tables: tuple[PartTable, ...]
     text: bool = False
     plural: bool = False
+    ranged: bool = True
     noun: Literal["column", "array"] = "column"
 
     @property
@@ -52,13 +53,20 @@ class PartsTable:
     def length(self, names: Sequence[str]) -> int | None:
         return sum(table.rows or 0 for table in self.tables)
 
-    def batches(self, *, texts: Sequence[str], numbers: Sequence[str], rows: int) -> Iterator[Batch]:
+    def batches(
+        self, *, texts: Sequence[str], numbers: Sequence[str], rows: int, span: range | None = None
+    ) -> Iterator[Batch]:
         wanted = list(dict.fromkeys([*texts, *numbers]))
-        return recut(self._pieces(wanted, rows), rows)
+        return recut(self._pieces(wanted, rows, span), rows)
 
-    def _pieces(self, wanted: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+    def _pieces(self, wanted: list[str], rows: int, span: range | None) -> Iterator[pa.RecordBatch]:
+        end = 0
         for table in self.tables:
-            for piece in table.pieces(wanted, rows):
+            start, end = end, end + (table.rows or 0)
+            part = None if span is None else range(max(span.start - start, 0), min(span.stop, end) - start)
+            if part is not None and not part:
+                continue
+            for piece in table.pieces(wanted, rows, part):
                 # without what schemas may differ in: metadata, and whether nulls were possible
                 yield pa.RecordBatch.from_arrays(piece.columns, names=wanted)
 

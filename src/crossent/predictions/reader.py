@@ -64,9 +64,13 @@ class OutputReader:
     def width(self) -> int:
         return 1 if self.found.binary else len(self.classes)
 
-    def stored(self, batch: dict[str, Any], place: Place) -> NDArray[Any]:
-        """The outputs as stored, in the order of the classes; one column where the source is binary."""
-        matrix = as_matrix(batch, self.columns, self.width, self.dtype, place)
+    def stored(self, batch: dict[str, Any], place: Place, *, wide: bool) -> NDArray[Any]:
+        """The outputs as stored, in the order of the classes; one column where the source is binary.
+
+        ``wide``: single columns are put together as float64, which they are computed in.
+        """
+        dtype = np.dtype(np.float64) if wide else self.dtype
+        matrix = as_matrix(batch, self.columns, self.width, dtype, place)
         if self.order is None or self.found.per_class:
             return matrix
         return np.ascontiguousarray(matrix[:, self.order])
@@ -121,8 +125,15 @@ class Reader:
         names = [*((self.id,) if self.id else ()), *(self.labels.columns if self.labels else ())]
         return self.table.length([*names, *(self.outputs.columns if self.outputs else ())])
 
-    def rows(self, count: int, *, start: int = 0) -> Iterator[Rows]:
-        """All rows, ``count`` at a time, the last piece shorter; messages count from ``start``."""
+    def rows(
+        self, count: int, *, start: int = 0, span: range | None = None, wide: bool = False
+    ) -> Iterator[Rows]:
+        """All rows, or those of ``span``, ``count`` at a time, the last piece shorter.
+
+        Messages count from ``start``, or from that of the span. ``wide``: the rows are used and not kept.
+        """
+        if span is not None:
+            start = span.start
         texts = [
             *((self.id,) if self.id else ()),
             *(self.labels.texts if self.labels else ()),
@@ -133,14 +144,14 @@ class Reader:
             *(self.labels.numbers if self.labels else ()),
             *(self.outputs.columns if self.outputs else ()),
         ]
-        for batch in self.table.batches(texts=texts, numbers=numbers, rows=count):
+        for batch in self.table.batches(texts=texts, numbers=numbers, rows=count, span=span):
             size = len(batch[(texts or numbers)[0]])
             place = place_in(self.table, range(start, start + size))
             yield Rows(
                 place,
                 None if self.id is None else as_ids(batch[self.id], self.id, place, trim=self.table.text),
                 None if self.labels is None else self.labels.decode(batch, place),
-                None if self.outputs is None else self.outputs.stored(batch, place),
+                None if self.outputs is None else self.outputs.stored(batch, place, wide=wide),
                 self.beside.decode(batch, place, trim=self.table.text),
             )
             start += size

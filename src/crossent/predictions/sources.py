@@ -9,8 +9,9 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
 from crossent.errors import OptionError, PredictionsError
@@ -22,6 +23,7 @@ from crossent.predictions.numpy_files import open_npy, open_npz
 from crossent.predictions.parquet import open_parquet
 from crossent.predictions.parts import joined
 from crossent.predictions.standard_input import STANDARD_INPUT, spooled
+from crossent.predictions.stored import Stored, at_address, first_line
 from crossent.predictions.table import Table
 from crossent.predictions.text import open_text
 from crossent.wording import InputFormat
@@ -30,15 +32,15 @@ Source = Any
 """A path, or an array, tensor, Arrow table, frame, mapping of names to columns, or list."""
 
 
-def _text(separator: str, compression: str | None = None) -> Callable[[Path, str], Table]:
-    return lambda path, origin: open_text(path, origin, separator, compression)
+def _text(separator: str, compression: str | None = None) -> Callable[[Stored, str], Table]:
+    return lambda stored, origin: open_text(stored, origin, separator, compression)
 
 
-def _json_lines(compression: str | None = None) -> Callable[[Path, str], Table]:
-    return lambda path, origin: open_json_lines(path, origin, compression)
+def _json_lines(compression: str | None = None) -> Callable[[Stored, str], Table]:
+    return lambda stored, origin: open_json_lines(stored, origin, compression)
 
 
-FORMATS: dict[str, Callable[[Path, str], Table]] = {
+FORMATS: dict[str, Callable[[Stored, str], Table]] = {
     ".parquet": open_parquet,
     ".arrow": open_arrow,
     ".feather": open_arrow,
@@ -59,6 +61,7 @@ FORMATS: dict[str, Callable[[Path, str], Table]] = {
     ".npz": open_npz,
 }
 _STDIN = "standard input"
+_OPENED_AT_ONCE = 8
 _INPUT_FORMATS = "|".join(get_args(InputFormat))
 _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 _GZIPPED, _ZSTD = (tuple(known for known in FORMATS if known.endswith(end)) for end in (".gz", ".zst"))
@@ -85,7 +88,7 @@ class Named:
     Attributes
     ----------
     name : given by the user; None where it follows from the file.
-    source : the path, or the object.
+    source : the file or folder, or the object.
     array : the array in an `.npz` that was asked for.
     parts : the files, where the path is a folder or a pattern of many.
     """
@@ -93,11 +96,11 @@ class Named:
     name: str | None
     source: Source
     array: str | None = None
-    parts: tuple[Path, ...] = ()
+    parts: tuple[Stored, ...] = ()
 
     @property
-    def path(self) -> Path | None:
-        return self.source if isinstance(self.source, Path) else None
+    def stored(self) -> Stored | None:
+        return self.source if isinstance(self.source, Stored) else None
 
     @property
     def is_standard_input(self) -> bool:
@@ -106,16 +109,18 @@ class Named:
     @property
     def is_read(self) -> bool:
         """Whether it is no object in memory."""
-        return self.path is not None or self.is_standard_input
+        return self.stored is not None or self.is_standard_input
 
 
-def named_sources(sources: Mapping[str, Source] | Sequence[Source]) -> list[tuple[str, Named]]:
+def named_sources(
+    sources: Mapping[str, Source] | Sequence[Source], filesystem: Any | None = None
+) -> list[tuple[str, Named]]:
     """Every source with its unique name, in order."""
     if isinstance(sources, Mapping):
-        return [(str(name), _split(source, str(name))) for name, source in sources.items()]
+        return [(str(name), _split(source, str(name), filesystem)) for name, source in sources.items()]
     if isinstance(sources, str | os.PathLike) or not isinstance(sources, Sequence):
         sources = [sources]
-    split = [_split(source, None) for source in sources]
+    split = [_split(source, None, filesystem) for source in sources]
     given = Counter(source.name for source in split if source.name is not None)
     if given and given.most_common(1)[0][1] > 1:
         raise PredictionsError(
@@ -139,67 +144,80 @@ def check_standard_input(sources: Sequence[Named], input_format: InputFormat | N
         )
 
 
-def split_labels(source: Source | None) -> Named:
+def split_labels(source: Source | None, filesystem: Any | None = None) -> Named:
     """The parts of ``--labels``."""
-    return _split(source, "labels")
+    return _split(source, "labels", filesystem)
 
 
 def runs_of(source: Named) -> dict[str, Named]:
     """A source by the names of its runs: itself, or what a folder holds."""
-    if source.path is None:
+    if source.stored is None:
         return {"": source}
-    if not source.path.is_dir():
-        parts = matching(source.path)
+    try:
+        is_folder = source.stored.is_folder()
+    except OSError as error:
+        raise PredictionsError(
+            f"{source.stored} cannot be read ({first_line(error)}): check the path"
+        ) from error
+    if not is_folder:
+        parts = matching(source.stored)
         return {"": replace(source, source=parts[0]) if len(parts) == 1 else replace(source, parts=parts)}
-    found = contents(source.path)
+    found = contents(source.stored)
     if found.parts:
         return {"": replace(source, parts=found.parts)}
-    return {name: replace(source, source=path) for name, path in found.runs.items()}
+    return {name: replace(source, source=file) for name, file in found.runs.items()}
 
 
 def open_named(name: str, source: Named, input_format: InputFormat | None) -> Table:
     """The table behind a source."""
     if source.is_standard_input:
-        return spooled(lambda path: _opened(path, _STDIN, _STDIN, f".{input_format}"))
+        return spooled(lambda stored: _opened(stored, _STDIN, _STDIN, f".{input_format}"))
     if source.parts:
-        return joined([open_file(part) for part in source.parts], str(source.path))
-    if source.path is not None:
-        return open_file(source.path, source.array)
+        with ThreadPoolExecutor(_OPENED_AT_ONCE) as pool:  # of a hundred distant files each takes its time
+            return joined(list(pool.map(open_file, source.parts)), str(source.stored))
+    if source.stored is not None:
+        return open_file(source.stored, source.array)
     return memory_table(source.source, f"{name} (array)")
 
 
-def open_labels(source: Source, input_format: InputFormat | None) -> tuple[Table, str | None]:
+def open_labels(
+    source: Source, input_format: InputFormat | None, filesystem: Any | None = None
+) -> tuple[Table, str | None]:
     """The table behind ``--labels``, and the array in it that was asked for."""
-    (split, *more) = runs_of(split_labels(source)).values()
+    (split, *more) = runs_of(split_labels(source, filesystem)).values()
     if more:
         raise PredictionsError(f"{source} holds several seeds: name the folder of one of them")
     return open_named("labels", split, input_format), split.array
 
 
-def open_file(path: Path, array: str | None = None) -> Table:
+def open_file(stored: Stored, array: str | None = None) -> Table:
     """The table in a file, by its suffix."""
-    return _opened(path, str(path), f"{path}:{array}" if array else str(path), _suffix(path))
+    called = str(stored)
+    return _opened(stored, called, f"{called}:{array}" if array else called, _suffix(stored.name))
 
 
-def _opened(path: Path, called: str, origin: str, suffix: str) -> Table:
+def _opened(stored: Stored, called: str, origin: str, suffix: str) -> Table:
     """The table in a file; messages name the file ``called``, and what is in it ``origin``."""
     try:
-        with path.open("rb") as file:
+        stored = stored.seen()
+        with stored.opened() as file:
             start = file.read(8)
     except FileNotFoundError as error:
         raise PredictionsError(f"{called}: no such file") from error
     except PermissionError as error:
         raise PredictionsError(f"{called}: permission denied; make it readable") from error
     except OSError as error:
-        raise PredictionsError(f"{called} cannot be read ({error.strerror}): check the path") from error
+        raise PredictionsError(
+            f"{called} cannot be read ({error.strerror or first_line(error)}): check the path"
+        ) from error
     if suffix not in FORMATS:
-        raise PredictionsError(_unknown(path))
+        raise PredictionsError(_unknown(called, stored.name))
     if not start:
         raise PredictionsError(f"{called} is empty: write it again")
     for magic, (words, suffixes) in _MAGIC.items():
         if start.startswith(magic) and suffix not in suffixes:
             raise PredictionsError(f"{called} is {words}, not {suffix}: {_mend(magic, suffix, called)}")
-    return FORMATS[suffix](path, origin)
+    return FORMATS[suffix](stored, origin)
 
 
 def _mend(magic: bytes, suffix: str, called: str) -> str:
@@ -215,35 +233,38 @@ def _mend(magic: bytes, suffix: str, called: str) -> str:
     return mend
 
 
-def _split(source: Source, name: str | None) -> Named:
+def _split(source: Source, name: str | None, filesystem: Any | None = None) -> Named:
+    if isinstance(source, os.PathLike) and filesystem is None:
+        return Named(name, Stored(str(Path(source))))
     if isinstance(source, os.PathLike):
-        return Named(name, Path(source))
+        source = os.fspath(source)
     if not isinstance(source, str):
         return Named(name, source)
     if source == "-":
         return Named(name or "stdin", STANDARD_INPUT)
-    if "://" in source:
-        raise PredictionsError(f"{source}: addresses and object stores are not read yet; copy the file here")
-    if name is None and not os.path.exists(source):
+    here = filesystem is None and os.path.exists(source)
+    if name is None and not here:
         found = re.fullmatch(r"([^=/\\:]*[^=/\\:\s])=(.+)", source, re.DOTALL)
         if found:
-            return _split(found[2], found[1].strip())
-    found = None if os.path.exists(source) else re.fullmatch(r"(.+\.npz):([^/\\:]+)", source, re.DOTALL)
-    return Named(name, Path(found[1]), found[2]) if found else Named(name, Path(source))
+            return _split(found[2], found[1].strip(), filesystem)
+    found = None if here else re.fullmatch(r"(.+\.npz):([^/\\:]+)", source, re.DOTALL)
+    path, array = (found[1], found[2]) if found else (source, None)
+    if filesystem is not None:
+        return Named(name, Stored(path, filesystem), array)
+    if "://" in path:
+        return Named(name, at_address(path), array)
+    return Named(name, Stored(str(Path(path))), array)
 
 
 def _unique(split: Sequence[Named]) -> list[str]:
     """Given names, else stems with as many parent folders as it takes; what is still the same is numbered."""
-    files = [os.path.realpath(source.path) if source.path else None for source in split]
-    stems = [_stem(source.path) if source.path else None for source in split]
+    files = [_real(source.stored) if source.stored else None for source in split]
+    stems = [_stem(source.stored) if source.stored else None for source in split]
     ends = [
-        source.name or (f"model {i + 1}" if source.path is None else _end(i, split, files, stems))
+        source.name or (f"model {i + 1}" if source.stored is None else _end(i, split, files, stems))
         for i, source in enumerate(split)
     ]
-    folders = [
-        Path(os.path.abspath(source.path)).parts[1:-1] if source.path and source.name is None else ()
-        for source in split
-    ]
+    folders = [_folders(source.stored) if source.stored and source.name is None else () for source in split]
     names = list(ends)
     for depth in range(1, max(map(len, folders), default=0) + 1):
         places = list(zip(files, (source.array for source in split), strict=True))
@@ -264,7 +285,7 @@ def _of(name: str, names: Sequence[str]) -> list[int]:
 
 def _end(i: int, split: Sequence[Named], files: Sequence[str | None], stems: Sequence[str | None]) -> str:
     """The stem; with the array where the same file gives another, whole where only the suffix differs."""
-    path, array, stem = Path(split[i].source), split[i].array, stems[i] or ""
+    array, stem = split[i].array, stems[i] or ""
     same_file = [other.array for other, file in zip(split, files, strict=True) if file == files[i]]
     if array is not None and any(other != array for other in same_file):
         return f"{stem}:{array}"
@@ -276,25 +297,34 @@ def _end(i: int, split: Sequence[Named], files: Sequence[str | None], stems: Seq
         and file != files[i]
         and os.path.dirname(file) == os.path.dirname(files[i] or "")
     ]
-    return path.name if beside else stem
+    return split[i].source.name if beside else stem
 
 
-def _stem(path: Path) -> str:
-    if path.is_dir():
-        return path.resolve().name
-    return path.name[: len(path.name) - len(_suffix(path))]
+def _real(stored: Stored) -> str:
+    return os.path.realpath(stored.path) if stored.local else str(stored)
 
 
-def _suffix(path: Path) -> str:
+def _folders(stored: Stored) -> tuple[str, ...]:
+    if stored.local:
+        return Path(os.path.abspath(stored.path)).parts[1:-1]
+    return PurePosixPath(stored.path).parts[:-1]
+
+
+def _stem(stored: Stored) -> str:
+    if stored.local and stored.local.is_dir():
+        return stored.local.resolve().name
+    return stored.name[: len(stored.name) - len(_suffix(stored.name))]
+
+
+def _suffix(name: str) -> str:
     """The longest known suffix, else the last one."""
-    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    suffixes = [suffix.lower() for suffix in PurePosixPath(name).suffixes[-2:]]
     both = "".join(suffixes)
     return both if both in FORMATS else (suffixes[-1] if suffixes else "")
 
 
-def _unknown(path: Path) -> str:
+def _unknown(called: str, name: str) -> str:
     known = "Parquet, Arrow or Feather, CSV, TSV or JSON Lines (also .gz, .zst), .npy and .npz"
-    name = path.name.lower()
-    if name.endswith(_PICKLES):
-        return f"{path} looks like a pickle, which is never opened: write it with crossent.save_predictions"
-    return f"{path} has no known suffix: {known} are read"
+    if name.lower().endswith(_PICKLES):
+        return f"{called} looks like a pickle, which is never opened: write it with crossent.save_predictions"
+    return f"{called} has no known suffix: {known} are read"

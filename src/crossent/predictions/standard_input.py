@@ -12,10 +12,10 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from crossent.errors import PredictionsError
+from crossent.predictions.stored import Stored
 from crossent.predictions.table import Table
 
 
@@ -26,7 +26,7 @@ class _StandardInput:
 STANDARD_INPUT: Final = _StandardInput()
 
 
-def spooled(opened: Callable[[Path], Table]) -> Table:
+def spooled(opened: Callable[[Stored], Table]) -> Table:
     """What ``opened`` makes of a copy of standard input, which goes when the table does, or at exit."""
     if sys.stdin is None or sys.stdin.closed:
         raise PredictionsError("standard input is closed: pipe the predictions into it, or name a file")
@@ -42,7 +42,7 @@ def spooled(opened: Callable[[Path], Table]) -> Table:
                 f"standard input cannot be kept in {os.path.dirname(name)} ({error.strerror}): set TMPDIR to"
                 " a larger folder, or write the predictions to a file and name it"
             ) from error
-        table = opened(Path(name))
+        table = opened(Stored(name))
     except BaseException:
         _remove(name)
         raise

@@ -6,7 +6,7 @@ their values become numbers in `values`. No format's own knowledge in here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -70,8 +70,31 @@ class Table(Protocol):
     def length(self, names: Sequence[str]) -> int | None:
         """Rows of these columns where it is known without reading them."""
 
-    def batches(self, *, texts: Sequence[str], numbers: Sequence[str], rows: int) -> Iterator[Batch]:
-        """These columns from the first row, ``rows`` at a time, the last batch shorter; may be repeated."""
+    def batches(
+        self, *, texts: Sequence[str], numbers: Sequence[str], rows: int, span: range | None = None
+    ) -> Iterator[Batch]:
+        """These columns from the first row, ``rows`` at a time, the last batch shorter; may be repeated.
+
+        ``span`` are the rows wanted, where the table is ``ranged``.
+        """
+
+    @property
+    def ranged(self) -> bool:
+        """Whether rows can be read without those before them."""
+
+
+def within(pieces: Iterable[Any], span: range | None) -> Iterator[Any]:
+    """Of consecutive pieces, each with `slice` and a length, what lies in ``span``."""
+    end = 0
+    for piece in pieces:
+        start, end = end, end + len(piece)
+        if span is None or (start >= span.start and end <= span.stop):
+            yield piece
+        elif end > span.start and start < span.stop:
+            low = max(span.start - start, 0)
+            yield piece.slice(low, min(span.stop, end) - start - low)
+        if span is not None and end >= span.stop:
+            return
 
 
 def listed(names: Sequence[str]) -> str:

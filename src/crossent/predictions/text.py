@@ -10,7 +10,6 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import pyarrow as pa
@@ -18,6 +17,8 @@ import pyarrow.csv
 
 from crossent.errors import PredictionsError
 from crossent.predictions.arrow_tables import recut
+from crossent.predictions.bombs import unpacked
+from crossent.predictions.stored import Stored
 from crossent.predictions.table import Batch, Column, refuse_repeated
 
 _LONGEST_HEADER = 1 << 24
@@ -40,7 +41,7 @@ class TextTable:
     """
 
     origin: str
-    path: Path
+    stored: Stored
     compression: str | None
     separator: str
     names: tuple[str, ...]
@@ -48,6 +49,7 @@ class TextTable:
     classes: tuple[str, ...] | None = None
     text: bool = True
     plural: bool = False
+    ranged: bool = False
     noun: Literal["column", "array"] = "column"
 
     @property
@@ -57,31 +59,41 @@ class TextTable:
     def length(self, names: Sequence[str]) -> int | None:
         return None
 
-    def batches(self, *, texts: Sequence[str], numbers: Sequence[str], rows: int) -> Iterator[Batch]:
+    def batches(
+        self, *, texts: Sequence[str], numbers: Sequence[str], rows: int, span: range | None = None
+    ) -> Iterator[Batch]:
         types = dict.fromkeys(texts, pa.string()) | dict.fromkeys(numbers, pa.float64())
         return recut(self._pieces(types), rows)
 
     def _pieces(self, types: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         read = 0
         try:
-            for piece in self._reader(types):
-                read += piece.num_rows
-                yield piece
+            with unpacked(self.stored, self.compression) as stream:
+                for piece in self._reader(stream, types):
+                    read += piece.num_rows
+                    yield piece
         except pa.ArrowInvalid as error:
+            self.stored.refuse_changed(self.origin)
             self._explain(types, error)
         except OSError as error:
+            self.stored.refuse_changed(self.origin)
             raise PredictionsError(
                 f"{self.origin}: damaged or cut off after row {read:,} ({error}); write it again"
             ) from error
+        self.stored.refuse_changed(self.origin)
 
-    def _reader(self, types: dict[str, pa.DataType], *, threads: bool = True) -> pa.csv.CSVStreamingReader:
+    def _reader(
+        self, stream: pa.NativeFile, types: dict[str, pa.DataType], *, threads: bool = True
+    ) -> pa.csv.CSVStreamingReader:
         """The file's rows; only without threads does an error know the number of its row.
+
+        Whoever gives it up closes the stream, or its threads go on unpacking what nobody wants.
 
         PyArrow's own handler of invalid rows is not used: a thread that waits to call it aborts a
         process that is about to end.
         """
         return pa.csv.open_csv(
-            pa.input_stream(str(self.path), compression=self.compression),
+            stream,
             pa.csv.ReadOptions(
                 use_threads=threads,
                 block_size=max(1 << 20, _BYTES_PER_CELL * len(self.names)),
@@ -101,10 +113,11 @@ class TextTable:
     def _explain(self, types: dict[str, pa.DataType], refused: pa.ArrowInvalid) -> NoReturn:
         row = 0
         try:
-            for piece in self._reader(dict.fromkeys(types, pa.binary()), threads=False):
-                for name, kind in types.items():
-                    self._explain_column(piece.column(name).to_pylist(), name, kind, row)
-                row += piece.num_rows
+            with unpacked(self.stored, self.compression) as stream:
+                for piece in self._reader(stream, dict.fromkeys(types, pa.binary()), threads=False):
+                    for name, kind in types.items():
+                        self._explain_column(piece.column(name).to_pylist(), name, kind, row)
+                    row += piece.num_rows
         except pa.ArrowInvalid as error:
             ragged = _RAGGED.search(str(error))
             if ragged is None:
@@ -132,10 +145,10 @@ class TextTable:
                 raise PredictionsError(f"{place}: not UTF-8; save the file as UTF-8")
 
 
-def open_text(path: Path, origin: str, separator: str, compression: str | None) -> TextTable:
+def open_text(stored: Stored, origin: str, separator: str, compression: str | None) -> TextTable:
     """The table in a text file; only its header is read."""
     try:
-        with pa.input_stream(str(path), compression=compression) as stream:
+        with unpacked(stored, compression) as stream:
             header, rest = _split(stream, origin)
     except OSError as error:
         raise PredictionsError(
@@ -151,7 +164,7 @@ def open_text(path: Path, origin: str, separator: str, compression: str | None) 
     refuse_repeated(names, origin)
     if not rest:
         raise PredictionsError(f"{origin} has a header but no rows: write one row per example")
-    return TextTable(origin, path, compression, separator, tuple(names), len(header.splitlines()))
+    return TextTable(origin, stored, compression, separator, tuple(names), len(header.splitlines()))
 
 
 def _split(stream: Any, origin: str) -> tuple[bytes, bytes]:

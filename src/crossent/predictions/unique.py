@@ -6,6 +6,7 @@ A hash only raises a suspicion; the ids themselves decide.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,14 +51,54 @@ class Uniqueness:
             return True
         joined = ids if self._last is None else pa.concat_arrays([self._last, ids])
         self._last = ids[-1:]
-        before, after = joined[:-1], joined[1:]
-        later = pc.less(before, after)
-        lengths, next_lengths = pc.binary_length(before), pc.binary_length(after)
-        shorter = pc.less(lengths, next_lengths)
-        same = pc.and_(pc.equal(lengths, next_lengths), later)
-        self._in_text_order = self._in_text_order and _all(later)
-        self._shorter_first = self._shorter_first and _all(pc.or_(shorter, same))
+        in_text_order, shorter_first = _increasing(joined)
+        self._in_text_order = self._in_text_order and in_text_order
+        self._shorter_first = self._shorter_first and shorter_first
         return self._in_text_order or self._shorter_first
+
+
+@dataclass(frozen=True)
+class Run:
+    """Ids of consecutive rows: the first, the last, and in which orders they increase."""
+
+    first: pa.StringArray
+    last: pa.StringArray
+    in_text_order: bool
+    shorter_first: bool
+
+    @classmethod
+    def of(cls, ids: pa.StringArray) -> Run:
+        return cls(ids[:1], ids[-1:], *_increasing(ids))
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether their order proves that all are different."""
+        return self.in_text_order or self.shorter_first
+
+    def then(self, other: Run) -> Run:
+        """These and the ids after them."""
+        in_text_order, shorter_first = _increasing(pa.concat_arrays([self.last, other.first]))
+        return Run(
+            self.first,
+            other.last,
+            self.in_text_order and in_text_order and other.in_text_order,
+            self.shorter_first and shorter_first and other.shorter_first,
+        )
+
+    def alone(self) -> Run:
+        """The same, without the rest of the arrays that its ends are cut from."""
+        ends = (pa.array(end.to_pylist(), pa.string()) for end in (self.first, self.last))
+        return replace(self, **dict(zip(("first", "last"), ends, strict=True)))
+
+
+def _increasing(ids: pa.StringArray) -> tuple[bool, bool]:
+    """Whether ids increase in text order, and with shorter ones first."""
+    before, after = ids[:-1], ids[1:]
+    later = pc.less(before, after)
+    lengths, next_lengths = pc.binary_length(before), pc.binary_length(after)
+    shorter = pc.less(lengths, next_lengths)
+    same = pc.and_(pc.equal(lengths, next_lengths), later)
+    return _all(later), _all(pc.or_(shorter, same))
 
 
 def _all(flags: Any) -> bool:

@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 from crossent.errors import PredictionsError
 from crossent.predictions.arrow_tables import is_list, plain_type
 
+_MOST_TEXT = 2**28
+_LONGEST_TEXT = 2**15
+
 
 @dataclass(frozen=True)
 class Place:
@@ -145,6 +148,7 @@ def _plain(values: Any, column: str, place: Place) -> pa.Array:
     if isinstance(values, np.ndarray):
         return _from_numpy(values, column, place)
     _refuse_null(values, column, place)
+    _refuse_long(values, column, place)
     values = _decoded(values)
     return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
@@ -167,6 +171,19 @@ def _decoded(values: Any) -> Any:
         chunks = [chunk.storage for chunk in values.chunks]
         values = pa.chunked_array(chunks, values.type.storage_type)
     return values.cast(kind) if values.type != kind else values
+
+
+def _refuse_long(values: Any, column: str, place: Place) -> None:
+    """A dictionary gives one text to any number of rows: to very many a very long one fills any memory."""
+    for chunk in getattr(values, "chunks", [values]) if pa.types.is_dictionary(values.type) else ():
+        texts = chunk.dictionary
+        if pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type):
+            longest = pc.max(pc.binary_length(texts)).as_py() or 0
+            if longest * len(chunk) > _MOST_TEXT and longest > _LONGEST_TEXT:
+                raise PredictionsError(
+                    f"{place.origin}, {place.noun} {column}: a text of {longest:,} bytes for any number of"
+                    f" rows, and {_LONGEST_TEXT:,} are the most; shorten it"
+                )
 
 
 def _refuse_null(values: Any, column: str, place: Place) -> None:

@@ -1,0 +1,50 @@
+"""What every command says: sentences on stderr, and exit codes. No arithmetic, no libraries.
+
+Exit codes: 0 done, 1 the input is wrong, 2 usage, 3 a gate said no, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from crossent.errors import CrossentError, OptionError
+from crossent.wording import visible
+
+WRONG_INPUT, USAGE, GATE, INTERRUPTED = 1, 2, 3, 130
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Errors as one sentence on stderr and an exit code; never a traceback for what a user got wrong."""
+    try:
+        yield
+    except OptionError as error:
+        say(f"crossent: {error}")
+        raise typer.Exit(USAGE) from None
+    except CrossentError as error:
+        say(f"crossent: {error}")
+        raise typer.Exit(WRONG_INPUT) from None
+    except BrokenPipeError:
+        # whoever read the results has enough; Python would complain again while flushing stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(WRONG_INPUT) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"crossent: {where}{error.strerror or error}")
+        raise typer.Exit(WRONG_INPUT) from None
+    except MemoryError as error:
+        say(f"crossent: not memory enough ({str(error) or 'no more to be had'}): fewer --threads take less")
+        raise typer.Exit(WRONG_INPUT) from None
+    except KeyboardInterrupt:
+        say("crossent: interrupted")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def say(sentence: str) -> None:
+    """One line on stderr."""
+    typer.echo(visible(sentence), err=True)

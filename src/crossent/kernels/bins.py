@@ -1,0 +1,31 @@
+"""Counts and sums of examples by how probable the top class is; `crossent.reliability` says what for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crossent.kernels.compiled import kernel
+
+
+@kernel
+def of_bins(top: Any, correct: Any, weights: Any, edges: Any, examples: Any, right: Any, sums: Any) -> Any:
+    """Adds to `examples` and `right` (bins,), and to `sums` (4, bins): of w, w², w where right, w times top.
+
+    Bin i holds what is above `edges[i]`, up to and with `edges[i + 1]`; the outermost bins everything
+    beyond. Without weights w is 1.
+    """
+    last = edges.shape[0] - 2
+    for i in range(top.shape[0]):
+        value = top[i]
+        bin = min(max(int(value * (last + 1)), 0), last)
+        while bin > 0 and value <= edges[bin]:
+            bin -= 1
+        while bin < last and value > edges[bin + 1]:
+            bin += 1
+        w = weights[i] if weights.shape[0] > 0 else 1.0
+        examples[bin] += 1
+        right[bin] += correct[i]
+        sums[0, bin] += w
+        sums[1, bin] += w * w
+        sums[2, bin] += w * correct[i]
+        sums[3, bin] += w * value
