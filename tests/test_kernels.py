@@ -13,7 +13,7 @@ from crossent.kernels import blocks, columns, rows
 
 INF, NAN = float("inf"), float("nan")
 
-CLASSES = (1, 2, 10, 24, blocks.FEW, blocks.FEW + 1, 100, 3000)
+CLASSES = (1, 2, 10, 24, columns.FEW, columns.FEW + 1, 100, 3000)
 """On both sides of where kernels change, more than a piece of a row, and no multiple of a vector."""
 
 
@@ -177,7 +177,7 @@ def test_few_classes_go_by_columns_and_many_by_rows(monkeypatch):
             "softmaxes",
             lambda *a, kernel=kernel, name=module.__name__: ran.append(name) or kernel(*a),
         )
-    for k in (blocks.FEW, blocks.FEW + 1):
+    for k in (columns.FEW, columns.FEW + 1):
         blocks.softmax(np.zeros((3, k)), np.empty((3, k)))
     assert ran == ["crossent.kernels.columns", "crossent.kernels.rows"]
 

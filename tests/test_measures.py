@@ -36,6 +36,24 @@ def test_probabilities_are_taken_as_they_are():
     np.testing.assert_allclose(found.squared_error, [0.04 + 0.25 + 0.30000001**2, 2.0], rtol=1e-15)
 
 
+@pytest.mark.parametrize("rows", [1, 255, 256, 257, 1000])
+@pytest.mark.parametrize("classes", [2, 3, 28, 29])
+@pytest.mark.parametrize("kind", ["probs", "logits"])
+def test_columns_cost_what_rows_cost(kind, classes, rows):
+    rng = np.random.default_rng(rows)
+    outputs = rng.normal(0, 30, (rows, classes))
+    outputs[::5] = np.round(outputs[::5])  # ties
+    outputs[1::7, 0] = -np.inf
+    if kind == "probs":
+        outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        outputs /= outputs.sum(axis=1, keepdims=True)
+    labels = rng.integers(0, classes, rows)
+    by_row = example_losses(outputs, labels, kind=kind, clip=None)
+    by_column = example_losses(np.asfortranarray(outputs), labels, kind=kind, clip=None)
+    for name in ("predicted", "top", "tied", "wrong", "zero", "squared_error", "cross_entropy"):
+        assert getattr(by_column, name).tobytes() == getattr(by_row, name).tobytes(), name
+
+
 def test_differences_are_of_the_second_model_less_the_first():
     labels = np.array([0, 0, 0, 0])
     a = example_losses(

@@ -31,7 +31,7 @@ def same(blocks, others):
         assert block.deviations == other.deviations
         for ours, theirs in zip(block.outputs, other.outputs, strict=True):
             assert ours.dtype == np.float64
-            assert ours.flags.c_contiguous
+            assert ours.flags.c_contiguous or ours.flags.f_contiguous
             np.testing.assert_array_equal(ours, theirs)
 
 

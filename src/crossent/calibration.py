@@ -14,7 +14,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from crossent.arrays import ENTRIES_PER_BLOCK
+from crossent.kernels.cooling import slopes
+from crossent.kernels.layout import read_only
 from crossent.measures import example_losses, top_probability
 from crossent.reliability import EDGES, Reliability
 from crossent.sample import MOST_VALUES, SampledRows, most_rows
@@ -30,9 +31,6 @@ FEWEST = 100
 FOLDS = 5
 LOWEST, HIGHEST = 0.05, 20.0
 """The range of temperatures; its own mirror image under 1/T."""
-
-_DEEPEST = -40_000.0
-"""A gap this deep has weight exp(-1000) = 0 at every temperature that is ever tried."""
 
 
 @dataclass(frozen=True)
@@ -224,21 +222,11 @@ class _Rows:
 
 def _slope(rows: _Rows, spans: Sequence[slice], inverse: float) -> tuple[float, float]:
     """Sums of the first and second derivative of each row's cross-entropy by 1/T."""
-    slope = curvature = 0.0
-    step = max(1, ENTRIES_PER_BLOCK // rows.gaps.shape[1])
-    for span in spans:
-        low, high, _ = span.indices(len(rows.gaps))
-        for start in range(low, high, step):
-            part = slice(start, min(start + step, high))
-            gaps = np.maximum(rows.gaps[part], _DEEPEST)
-            weights = np.exp(gaps * inverse)
-            totals = weights.sum(axis=1)
-            weights *= gaps
-            means = weights.sum(axis=1) / totals
-            squares = np.einsum("ij,ij->i", weights, gaps) / totals
-            slope += float((rows.mass[part] * means - rows.label_gaps[part]).sum())
-            curvature += float((rows.mass[part] * (squares - means * means)).sum())
-    return slope, curvature
+    found = [
+        slopes(*(read_only(array[span]) for array in (rows.gaps, rows.mass, rows.label_gaps)), inverse)
+        for span in spans
+    ]
+    return sum(slope for slope, _ in found), sum(curvature for _, curvature in found)
 
 
 def _inverse_temperature(rows: _Rows, spans: Sequence[slice], *, start: float) -> float:

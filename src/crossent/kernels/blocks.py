@@ -33,9 +33,6 @@ class Measures(NamedTuple):
 
 Kernel = Callable[..., int]
 
-FEW = 28
-"""Up to this many classes examples are taken many at a time."""
-
 _PIECE = 2**19
 """Entries of a piece that is read and written where it lies: a call costs nothing beside them."""
 _COPY = 2**18
@@ -140,18 +137,32 @@ def squared_error(
     return _by_pieces(soft.squared_errors, general, logits, gradient, workers, number=np.float64)
 
 
+def few(classes: int) -> bool:
+    """Whether examples of so many classes are taken many at a time, class by class."""
+    return classes <= columns.FEW
+
+
+def ordered(outputs: Array) -> Array:
+    """Float64 rows (n, k) as measures are taken of them: row by row; of few classes also class by class."""
+    by_class = outputs.flags.f_contiguous and few(outputs.shape[1])
+    return np.require(outputs, np.float64, ["F" if by_class else "C", "A"])
+
+
 def measures_of(outputs: Array, target: Array, *, logits: bool) -> Measures:
     """The three measures of float64 rows that have been checked, by the calling thread alone."""
     n, k = outputs.shape
     found = Measures(np.empty(n, np.int64), np.empty(n), np.empty(n, np.bool_), np.empty(n), np.empty(n))
-    x = read_only(np.require(outputs, np.float64, ["C", "A"]))
+    x = read_only(ordered(outputs))
     hard = target.ndim == 1
     labels = read_only(target if hard else target.argmax(axis=1))
     p = _NO_ROWS if hard else _distributions(target)
-    if not logits:
-        measures.of_probs(x, labels, p, *found)
+    if not logits and hard and few(k):
+        measures.of_few_probs(x, labels, *found, np.empty((k, columns.BLOCK)))
         return found
-    if k <= FEW:
+    if not logits:
+        measures.of_probs(read_only(np.ascontiguousarray(x)), labels, p, *found)
+        return found
+    if few(k):
         measures.of_few_logits(x, labels, *found, np.empty((k, columns.BLOCK)))
     else:
         measures.of_logits(x, labels, *found)
@@ -181,8 +192,8 @@ def _distributions(rows: Array) -> Array:
 
 def _columns_or_rows(name: str, classes: int) -> Kernel:
     """The kernel of that name for so many classes."""
-    kernel: Kernel = getattr(columns if classes <= FEW else rows, name)
-    if classes > FEW:
+    kernel: Kernel = getattr(columns if few(classes) else rows, name)
+    if not few(classes):
         return kernel
 
     def with_place(x: Array, *others: Any) -> int:

@@ -18,6 +18,9 @@ from crossent.kernels import group, squares
 from crossent.kernels.compiled import kernel, loop
 from crossent.kernels.scalar import exponential, intrinsic, larger, multiply_add
 
+FEW = 28
+"""Up to this many classes examples are taken many at a time."""
+
 BLOCK = 256
 """Examples that are a group: their exponentials stay in the first-level cache."""
 
@@ -55,6 +58,12 @@ def load(x: Any, t: Any) -> Any:
         for i in range(x.shape[0]):
             first[i], second[i] = flat[2 * i], flat[2 * i + 1]
         return
+    load_any(x, t)
+
+
+@loop
+def load_any(x: Any, t: Any) -> Any:
+    """`load` of rows in any layout."""
     for j in range(x.shape[1]):
         for i in range(x.shape[0]):
             t[j, i] = x[i, j]
@@ -68,12 +77,17 @@ def start_with(t: Any) -> Any:
 
 
 @loop
-def find_frames(t: Any, g: Any) -> Any:
+def find_largest(t: Any, largest: Any) -> Any:
     for i in range(BLOCK):
-        g.largest[i] = t[0, i]
+        largest[i] = t[0, i]
     for j in range(1, t.shape[0]):
         for i in range(BLOCK):
-            g.largest[i] = larger(g.largest[i], t[j, i])
+            largest[i] = larger(largest[i], t[j, i])
+
+
+@loop
+def find_frames(t: Any, g: Any) -> Any:
+    find_largest(t, g.largest)
     group.find_frames(g)
 
 

@@ -1,4 +1,4 @@
-"""The three measures of each example in one pass, for comparisons, from float64 rows.
+"""The three measures of each example in one pass, for comparisons, from float64.
 
 `predicted` is the first largest output, `top` its probability, `tied` whether another is as large.
 """
@@ -12,9 +12,6 @@ import numpy as np
 
 from crossent.kernels import columns, group, rows, squares
 from crossent.kernels.compiled import kernel, loop, sum_loop
-
-_FEW = 32
-"""Up to this many classes one loop over a row costs less than several that are vectors."""
 
 
 @sum_loop
@@ -86,7 +83,7 @@ def _ties(t: Any, largest: Any, tied: Any) -> Any:
 def of_few_logits(
     x: Any, labels: Any, predicted: Any, top: Any, tied: Any, squared_error: Any, cross_entropy: Any, t: Any
 ) -> Any:
-    """`of_logits` for few classes, many examples at a time."""
+    """`of_logits` for few classes, many examples at a time, in any layout."""
     g, s = group.group_of(columns.BLOCK, t), squares.squares_of(columns.BLOCK, t)
     nothing = np.empty(0, np.int64)
     columns.start_with(t)
@@ -94,7 +91,7 @@ def of_few_logits(
         at = slice(start, start + columns.BLOCK)
         block = x[at]
         group.load_labels(labels[at], nothing, x.shape[1], g)
-        columns.load(block, t)
+        columns.load_any(block, t)
         columns.find_frames(t, g)
         _ties(t, g.largest, tied[at])
         columns.find_squares(t, block.shape[0], g, s)
@@ -102,16 +99,33 @@ def of_few_logits(
 
 
 @loop
-def _look(x: Any, label: Any) -> Any:
-    """Of few classes: the largest entry, its first place, how many are as large, the others' squares."""
-    largest, place, count, squared = x[0], 0, 0, 0.0
-    for j in range(x.shape[0]):
-        value = x[j]
-        count = 1 if value > largest else count + (value == largest)
-        place = j if value > largest else place
-        largest = value if value > largest else largest
-        squared += 0.0 if j == label else value * value
-    return largest, place, count, squared
+def _store_probs(squares_of_others: Any, own: Any, squared_error: Any, cross_entropy: Any) -> Any:
+    for i in range(squared_error.shape[0]):
+        squared_error[i] = squares_of_others[i] + (1.0 - own[i]) * (1.0 - own[i])
+        cross_entropy[i] = 0.0 - math.log(own[i])
+
+
+@kernel
+def of_few_probs(
+    q: Any, labels: Any, predicted: Any, top: Any, tied: Any, squared_error: Any, cross_entropy: Any, t: Any
+) -> Any:
+    """`of_probs` under labels (n,) for few classes, many examples at a time, in any layout."""
+    g, s = group.group_of(columns.BLOCK, t), squares.squares_of(columns.BLOCK, t)
+    nothing = np.empty(0, np.int64)
+    columns.start_with(t)
+    for start in range(0, q.shape[0], columns.BLOCK):
+        at = slice(start, start + columns.BLOCK)
+        block = q[at]
+        group.load_labels(labels[at], nothing, q.shape[1], g)
+        columns.load_any(block, t)
+        columns.find_largest(t, g.largest)
+        columns.find_tops(t, g.largest, s.tops)
+        _ties(t, g.largest, tied[at])
+        group.copy(s.tops, predicted[at])
+        group.copy(g.largest, top[at])
+        columns.take(t, g.places, block.shape[0], g.own)
+        columns.add_squares(t, s.squares)
+        _store_probs(s.squares, g.own, squared_error[at], cross_entropy[at])
 
 
 @kernel
@@ -120,14 +134,6 @@ def of_probs(
 ) -> Any:
     """Of probabilities, under distributions p, or, where that has no rows, labels (n,)."""
     hard = p.shape[0] == 0
-    if hard and q.shape[1] <= _FEW:
-        for i in range(q.shape[0]):
-            own = q[i, labels[i]]
-            top[i], predicted[i], count, squared_error[i] = _look(q[i], labels[i])
-            tied[i] = count > 1
-            squared_error[i] += (1.0 - own) * (1.0 - own)
-            cross_entropy[i] = 0.0 - math.log(own)
-        return
     for i in range(q.shape[0]):
         largest = rows.largest_of(q[i])
         predicted[i], top[i] = rows.place_of(q[i], largest), largest

@@ -34,8 +34,9 @@ class Block:
     index : position of the block, from 0.
     ids : Arrow string array of length n, or None where rows are paired by position.
     labels : int64 array (n,) of class indices, or float64 array (n, k) of label distributions.
-    outputs : one C-contiguous float64 array (n, k) per run, in the order of the models, whose runs follow
-        each other: logits or probabilities, as the model's `ModelSource.kind` says.
+    outputs : one float64 array (n, k) per run, in the order of the models, whose runs follow each other:
+        logits or probabilities, as the model's `ModelSource.kind` says. C-contiguous, or, of few classes
+        that a file holds in columns, the other way round.
     deviations : per run the largest |sum of a row - 1| before any renormalising; 0.0 for logits.
     weights : float64 array (n,), finite and >= 0, or None where every row counts alike.
     clusters : Arrow string array of length n that says which rows belong together, or None.

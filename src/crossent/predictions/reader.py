@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from crossent.kernels.blocks import few, ordered
 from crossent.predictions.beside import Beside, BesideColumns
 from crossent.predictions.check import checked_logits, checked_probs, refuse_outside
 from crossent.predictions.columns import OutputColumns
@@ -67,10 +68,12 @@ class OutputReader:
     def stored(self, batch: dict[str, Any], place: Place, *, wide: bool) -> NDArray[Any]:
         """The outputs as stored, in the order of the classes; one column where the source is binary.
 
-        ``wide``: single columns are put together as float64, which they are computed in.
+        ``wide``: single columns are put together as float64, which they are computed in, and stay columns
+        where they are few.
         """
         dtype = np.dtype(np.float64) if wide else self.dtype
-        matrix = as_matrix(batch, self.columns, self.width, dtype, place)
+        order: Literal["C", "F"] = "F" if wide and few(self.width) else "C"
+        matrix = as_matrix(batch, self.columns, self.width, dtype, place, order)
         if self.order is None or self.found.per_class:
             return matrix
         return np.ascontiguousarray(matrix[:, self.order])
@@ -79,7 +82,7 @@ class OutputReader:
         self, stored: NDArray[Any], place: Place, *, text: bool, renormalize: bool
     ) -> tuple[NDArray[np.float64], float]:
         """Checked float64 outputs (n, k), and the largest |sum - 1| of probabilities."""
-        values = np.ascontiguousarray(stored, dtype=np.float64)
+        values = ordered(stored)
 
         def at(row: int, column: int | None) -> str:
             return place.at(row, "" if column is None else self._column_name(column))

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -78,12 +78,18 @@ def as_vector(values: Any, column: str, place: Place) -> NDArray[Any]:
 
 
 def as_matrix(
-    batch: dict[str, Any], columns: Sequence[str], width: int, dtype: np.dtype[Any], place: Place
+    batch: dict[str, Any],
+    columns: Sequence[str],
+    width: int,
+    dtype: np.dtype[Any],
+    place: Place,
+    order: Literal["C", "F"] = "C",
 ) -> NDArray[Any]:
-    """One list or array column, or several columns of numbers, as a C-contiguous matrix (n, width)."""
+    """One list or array column as a matrix (n, width) that is C-contiguous, or columns of numbers as
+    one in the ``order`` given."""
     if len(columns) == 1 and (matrix := _whole(batch[columns[0]], columns[0], width, place)) is not None:
         return np.ascontiguousarray(matrix)
-    out = np.empty((len(batch[columns[0]]), len(columns)), dtype)
+    out = np.empty((len(batch[columns[0]]), len(columns)), dtype, order)
     for j, column in enumerate(columns):
         values = batch[column]
         if isinstance(values, np.ndarray):

@@ -12,8 +12,19 @@ from torch.nn import functional
 
 SIZES = ((0.3, 32), (0.7, 48), (1.0, 64))
 """Up to which share of the epochs crops have how many pixels: small ones teach nearly as much for less."""
-VIEWS = ((64, 1.0), (80, 1.0), (64, 0.9))
-"""Pixels, and how much of the image's side they show; each is also mirrored, and all are averaged."""
+VIEWS = (
+    (64, 1.0, 0, 0),
+    (80, 1.0, 0, 0),
+    (64, 0.9, 0, 0),
+    (80, 0.8, -1, -1),
+    (80, 0.8, 1, -1),
+    (80, 0.8, -1, 1),
+    (80, 0.8, 1, 1),
+)
+"""Pixels, how much of the image's side they show, and where: 0 is the middle, -1 and 1 its ends.
+
+Each is also mirrored, and all are averaged.
+"""
 _SMALLEST = 0.6  # share of the image's side that a crop shows at least
 _TURN = 0.25  # radians, about 14 degrees
 
@@ -48,17 +59,17 @@ def augmented(images: Tensor, size: int, random: torch.Generator) -> Tensor:
     return _sampled(images, rows.view(n, 2, 3), size)
 
 
-def view(images: Tensor, size: int, share: float) -> Tensor:
-    """The middle of each image (n, s, s, 3), as much of its side as ``share``."""
-    rows = torch.tensor([[share, 0.0, 0.0], [0.0, share, 0.0]])
+def view(images: Tensor, size: int, share: float, across: float = 0, down: float = 0) -> Tensor:
+    """As much of each image (n, s, s, 3) as ``share`` of its sides, from the middle to -1 or 1, its ends."""
+    rows = torch.tensor([[share, 0.0, across * (1 - share)], [0.0, share, down * (1 - share)]])
     return _sampled(images, rows.expand(len(images), 2, 3), size)
 
 
 def mean_over_views(network: torch.nn.Module, images: Tensor) -> Tensor:
     """A network's outputs, averaged over `VIEWS` and their mirror images."""
     outputs = []
-    for size, share in VIEWS:
-        seen = view(images, size, share)
+    for place in VIEWS:
+        seen = view(images, *place)
         outputs += [network(seen).float(), network(seen.flip(3)).float()]
     return torch.stack(outputs).mean(0)
 

@@ -21,6 +21,7 @@ from crossent.train.listing import HEIC
 SIDE = 96
 """Pixels along a decoded image: what the network's crops and views are taken from."""
 
+_LONGEST = 4 / 3  # sides, longer to shorter: beyond it the middle is taken
 _AT_ONCE = 512
 
 Pixels = NDArray[np.uint8]
@@ -44,7 +45,7 @@ def decoding() -> Iterator[None]:
 
 
 def pixels(path: Path) -> Pixels:
-    """The middle square of an upright image as (SIDE, SIDE, 3); within `decoding`.
+    """An upright image, stretched to a square, as (SIDE, SIDE, 3); within `decoding`.
 
     Raises
     ------
@@ -104,8 +105,9 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _square(image: Image.Image) -> Image.Image:
-    """The middle of it, without stretching: what photographs are about is rarely at their ends."""
+    """All of it, stretched, so that no face at an end is cut off; of a longer one than 4:3 the middle."""
     width, height = image.size
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    return image.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
+    across, down = min(width, _LONGEST * height), min(height, _LONGEST * width)
+    left, top = (width - across) / 2, (height - down) / 2
+    box = (left, top, left + across, top + down)
+    return image.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=box)

@@ -20,6 +20,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from crossent.train.augment import SIZES, augmented, generator
 from crossent.train.checkpoints import SafetensorsIO
+from crossent.train.optimizer import optimizer_of
 from crossent.train.run import CHECKPOINT
 from crossent.train.training import Order, Rows, Training
 
@@ -47,7 +48,7 @@ def device() -> str:
 def seconds_per_epoch(network: torch.nn.Module, rows: Rows, order: Order, criterion: Any) -> list[float]:
     """How long an epoch of each size of crop takes, from 20 steps of a copy; the run begins after it."""
     network = copy.deepcopy(network).to(device()).train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-6, fused=True)
+    optimizer = optimizer_of(network, 1e-6)
     cuda = device() == "cuda"
     found = []
     batch = next(iter(order))

@@ -24,12 +24,11 @@ from crossent.train import figures
 from crossent.train.augment import augmented, generator, mixed, size_of
 from crossent.train.checkpoints import save_tensors
 from crossent.train.criterion import Criterion
+from crossent.train.optimizer import one_cycle, optimizer_of
 from crossent.train.run import METRICS, MODEL
 from crossent.train.store import Data
 
 BATCH = 64
-_WARM_UP = 0.25  # share of the steps in which the rate climbs
-_DECAY = 0.2
 
 Say = Callable[[str], None]
 
@@ -108,19 +107,9 @@ class Training(lightning.LightningModule):
         )
 
     def configure_optimizers(self) -> Any:
-        """AdamW with a one-cycle rate; biases and norms do not decay."""
-        matrices = [p for p in self.parameters() if p.dim() > 1]
-        others = [p for p in self.parameters() if p.dim() <= 1]
-        groups = [{"params": matrices, "weight_decay": _DECAY}, {"params": others, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(groups, lr=self._plan.rate, fused=True)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            self._plan.rate,
-            total_steps=max(8, int(self.trainer.estimated_stepping_batches)),  # it divides by 0 at 4
-            pct_start=_WARM_UP,
-            final_div_factor=400,
-            cycle_momentum=False,
-        )
+        """The rates of all weights go through one cycle."""
+        optimizer = optimizer_of(self, self._plan.rate)
+        schedule = one_cycle(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:
