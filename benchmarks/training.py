@@ -34,7 +34,7 @@ from crossent.train.run import METRICS, config_of
 from crossent.train.store import Data
 from crossent.train.training import Order, Rows
 
-RATES = (5e-3, 1e-2, 2e-2, 4e-2, 8e-2)
+RATES = (2.5e-3, 5e-3, 1e-2, 2e-2, 4e-2)
 _ADAMW = 4e-3  # the rate at which it validates best
 _SEED = 0
 

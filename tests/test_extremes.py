@@ -36,7 +36,7 @@ def test_largest_sizes_keep_the_largest_across_many_compactions():
     values = np.random.default_rng(1).permutation(np.arange(1.0, 10 * LARGEST))
     kept = LargestSizes((np.empty(0),))
     for part in np.array_split(values, 97):
-        kept = kept.plus(LargestSizes((part,)))
+        kept = kept.plus(LargestSizes.of(part, kept.least))
     top = float(np.arange(9 * LARGEST, 10 * LARGEST).sum())
     assert kept.fewest_reaching(top) == LARGEST
     assert kept.fewest_reaching(top + 1) is None

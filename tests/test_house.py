@@ -34,6 +34,7 @@ ORDER = [
     ["statistics"],
     ["tally"],
     ["counts", "slices", "seeds"],
+    ["differences"],
     ["series", "sample", "reliability", "extremes", "measures"],
     ["clusters"],
     ["moments", "lint", "digests"],

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from crossent.differences import Differences
 from crossent.measures import example_losses
 
 
@@ -62,8 +63,10 @@ def test_differences_are_of_the_second_model_less_the_first():
     b = example_losses(
         np.array([[0.2, 0.8], [0.9, 0.1], [0.5, 0.5], [0.0, 1.0]]), labels, kind="probs", clip=None
     )
-    found = b.minus(a)
-    assert found.part.tolist() == [2, 1, 1, 3]
-    assert found.wrong.tolist() == [1.0, -1.0, -1.0, 0.0]
+    found = Differences.of(a, b)
+    assert found.parts.tolist() == [0, 2, 1, 1]
+    assert found.infinite.tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 0], [0, 0, 1]]
+    assert found.more_wrong.tolist() == [2, 1]
+    assert found.series[0].tolist() == [1.0, -1.0, -1.0, 0.0]
     assert found.cross_entropy[2] == -math.inf
     assert math.isnan(found.cross_entropy[3])

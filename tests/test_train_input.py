@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 pytest.importorskip("lightning")
@@ -18,7 +19,8 @@ from typer.testing import CliRunner
 import crossent
 from crossent.cli import app
 from crossent.train import TrainOptions, fit, store
-from crossent.train.images import SIDE, UnreadableImageError, decoding, pixels
+from crossent.train.augment import view
+from crossent.train.images import MIDDLE, SIDE, UnreadableImageError, decoding, pixels
 from crossent.train.listing import class_in, listed
 from crossent.train.store import stored
 from full_disk import files_up_to
@@ -123,6 +125,44 @@ def test_orientation_is_applied(tmp_path):
     found = decoded(tmp_path / "turned.png")
     assert found[:, -10:].min() > 240  # white on the right
     assert found[:, :10].max() < 15
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_a_long_photograph_as_much_is_kept_as_there_is_room_for(tmp_path, turned):
+    values = np.zeros((96, 300), np.uint8)
+    values[:] = np.arange(300) * 0.8  # lighter to the right
+    values[:10] = 255  # white on top
+    Image.fromarray(values.T if turned else values).save(tmp_path / "long.png")
+    found = decoded(tmp_path / "long.png")[:, :, 0].astype(int)
+    found = found.T if turned else found
+    edge = (SIDE - MIDDLE) // 2
+    np.testing.assert_allclose(found[60], values[50, 86 : 86 + SIDE], atol=1)
+    assert (found[edge : edge + 9] == 255).all()
+    np.testing.assert_array_equal(found[:edge], found[edge : 2 * edge][::-1])  # a reflection
+    np.testing.assert_array_equal(found[-edge:], found[-2 * edge : -edge][::-1])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (95, 97)])
+def test_any_size(tmp_path, size):
+    Image.new("RGB", size, (10, 200, 90)).save(tmp_path / "plain.png")
+    found = decoded(tmp_path / "plain.png")
+    assert found.shape == (SIDE, SIDE, 3)
+    assert (found == (10, 200, 90)).all()
+
+
+def test_views_show_the_middle_and_the_ends():
+    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+    image[:, :, 0] = np.arange(SIDE)  # how far to the right
+    image[:, :, 1] = np.arange(SIDE)[:, None]  # how far down
+
+    def seen(share, across, down):
+        found = view(torch.from_numpy(image)[None], 48, share, across, down)[0]
+        return ((found[:2] + 2) * 63.75).mean((1, 2)).round().tolist()  # the centre's place
+
+    assert seen(1.0, 0, 0) == seen(0.5, 0, 0) == [64, 64]
+    assert seen(1.0, -1, 0) == [48, 64]
+    assert seen(1.0, 1, 0) == [80, 64]
+    assert seen(1.0, 0, 1) == [64, 80]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F", "YCbCr"])

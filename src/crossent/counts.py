@@ -11,18 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crossent.differences import Differences
 from crossent.extremes import Example, LargestSizes, Ranking
-from crossent.measures import Differences, ExampleLosses
+from crossent.measures import ExampleLosses
 from crossent.reliability import BinCounts
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-MORE_WRONG = 0.1
-"""Nats by which two cross-entropies must differ for one model to be more wrong on an example."""
-
-PARTS = ("both_right", "only_a_wrong", "only_b_wrong", "both_wrong")
-"""The four parts of the gap, by the index that `measures.Differences.part` gives."""
 
 _MOST_PARTS = 64
 
@@ -96,14 +91,21 @@ def _counted(cells: Ints, of: int) -> tuple[Ints, Ints]:
 
 
 @dataclass(frozen=True)
+class Least:
+    """What a difference must be to be kept any more, where a is worse and where b is: as an example of its
+    own, and, above that, as one of the largest sizes."""
+
+    examples: tuple[float, float] = (0.0, 0.0)
+    sizes: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
 class PairCounts:
-    """Two models' counts and extremes, by part as in `PARTS`.
+    """Two models' counts and extremes.
 
     Attributes
     ----------
-    parts : (4,) examples of each part.
-    infinite : (4, 3) examples of each part where only a, only b, both cost infinitely much.
-    more_wrong : (2,) examples on which a, b is more wrong by over `MORE_WRONG`.
+    parts, infinite, more_wrong : as of `differences.Differences`.
     a_worse, b_worse : the examples that differ most in cross-entropy.
     a_sizes, b_sizes : the largest finite differences, each times its weight.
     """
@@ -123,29 +125,27 @@ class PairCounts:
         weights: Floats | None,
         describe: Callable[[int], Example],
         most: int,
-        least: tuple[float, float] = (0.0, 0.0),
+        least: Least,
     ) -> PairCounts:
-        """``describe`` tells an example; ``most`` are kept of each direction, from its ``least`` on."""
-        part, d = differences.part, differences.cross_entropy
-        a, b, weighted = differences.a_infinite, differences.b_infinite, d
+        """``describe`` tells an example; ``most`` are kept of each direction, if they reach ``least``."""
+        d = weighted = differences.cross_entropy
         if weights is not None:
-            counting = weights > 0
-            a, b, weighted = a & counting, b & counting, np.where(counting, d, 0.0) * weights
-        infinite = [np.bincount(part[rows], minlength=len(PARTS)) for rows in (a & ~b, b & ~a, a & b)]
+            weighted = np.where(weights > 0, d, 0.0) * weights
+            weighted[np.isinf(d)] = 0.0
         return cls(
-            np.bincount(part, minlength=len(PARTS)),
-            np.stack(infinite, axis=1),
-            np.array([np.count_nonzero(d < -MORE_WRONG), np.count_nonzero(d > MORE_WRONG)]),
-            Ranking.of(-d, describe, most, least[0]),
-            Ranking.of(d, describe, most, least[1]),
-            LargestSizes((-weighted[np.isfinite(d) & (weighted < 0)],)),
-            LargestSizes((weighted[np.isfinite(d) & (weighted > 0)],)),
+            differences.parts,
+            differences.infinite,
+            differences.more_wrong,
+            Ranking.of(-d, describe, most, least.examples[0]),
+            Ranking.of(d, describe, most, least.examples[1]),
+            LargestSizes.of(-weighted, least.sizes[0]),
+            LargestSizes.of(weighted, least.sizes[1]),
         )
 
     @property
-    def least(self) -> tuple[float, float]:
-        """What a difference must reach to be kept any more, where a is worse and where b is."""
-        return self.a_worse.least, self.b_worse.least
+    def least(self) -> Least:
+        """What a difference must be to be kept any more."""
+        return Least((self.a_worse.least, self.b_worse.least), (self.a_sizes.least, self.b_sizes.least))
 
     def plus(self, other: PairCounts) -> PairCounts:
         return PairCounts(

@@ -70,8 +70,7 @@ class Ranking:
     @classmethod
     def of(cls, sizes: Floats, describe: Callable[[int], Example], most: int, least: float = 0.0) -> Ranking:
         """The first ``most`` rows of a block of sizes from ``least`` on, each told by ``describe``."""
-        rows = largest_rows(sizes, most)
-        rows = rows[sizes[rows] >= least]
+        rows = largest_rows(sizes, most, least)
         return cls(most, tuple(sizes[rows].tolist()), tuple(describe(int(row)) for row in rows))
 
     @property
@@ -86,9 +85,12 @@ class Ranking:
         return Ranking(self.most, tuple(size for size, _ in kept), tuple(example for _, example in kept))
 
 
-def largest_rows(sizes: Floats, most: int) -> NDArray[np.intp]:
-    """Rows of the ``most`` largest positive sizes, largest first, equal ones by row; nan is skipped."""
-    (candidates,) = np.nonzero(sizes > 0)
+def largest_rows(sizes: Floats, most: int, least: float = 0.0) -> NDArray[np.intp]:
+    """Rows of the ``most`` largest positive sizes from ``least`` on, largest first, equal ones by row.
+
+    nan is skipped.
+    """
+    (candidates,) = np.nonzero(sizes >= least if least > 0 else sizes > 0)
     if 0 < most < len(candidates):
         values = sizes[candidates]
         # Keeps every row tied with the last one kept, so that the sort below decides by row.
@@ -99,16 +101,29 @@ def largest_rows(sizes: Floats, most: int) -> NDArray[np.intp]:
 
 @dataclass(frozen=True)
 class LargestSizes:
-    """The `LARGEST` largest of many positive sizes: a multiset, so equal ones need no order."""
+    """The `LARGEST` largest of many positive sizes: a multiset, so equal ones need no order.
+
+    Only what is above ``least`` can come in any more.
+    """
 
     parts: tuple[Floats, ...]
+    least: float = 0.0
+
+    @classmethod
+    def of(cls, sizes: Floats, least: float = 0.0) -> LargestSizes:
+        """The finite ones above ``least``."""
+        return cls((sizes[(sizes > least) & (sizes < math.inf)],), least)
 
     def plus(self, other: LargestSizes) -> LargestSizes:
-        parts = self.parts + other.parts
+        parts = tuple(part for part in self.parts + other.parts if len(part)) or self.parts[:1]
+        least = max(self.least, other.least)
         if len(parts) < _MOST_PARTS and sum(map(len, parts)) < 4 * LARGEST:
-            return LargestSizes(parts)
+            return LargestSizes(parts, least)
         values = np.concatenate(parts)
-        return LargestSizes((np.partition(values, -LARGEST)[-LARGEST:] if len(values) > LARGEST else values,))
+        if len(values) < LARGEST:
+            return LargestSizes((values,), least)
+        values = np.partition(values, -LARGEST)[-LARGEST:]
+        return LargestSizes((values,), float(values[0]))
 
     def fewest_reaching(self, goal: float) -> int | None:
         """How many of the sizes, largest first, add up to ``goal``; None if all that are kept do not."""

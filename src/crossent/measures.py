@@ -27,7 +27,7 @@ class ExampleLosses:
 
     ``predicted`` is the first largest output, ``top`` its probability, ``tied`` tells where it was not
     alone, ``zero`` where the label had probability 0, also if that was clipped. Where a model is several
-    seeds, ``wrong`` is the share of them that are wrong; half of them make an example wrong.
+    seeds, ``wrong`` is the share of them that are wrong.
     """
 
     predicted: Ints
@@ -39,39 +39,10 @@ class ExampleLosses:
     cross_entropy: Floats
     resolution: float
 
-    def minus(self, other: ExampleLosses) -> Differences:
-        """What this model, b, costs more than the other one, a; what only rounding tells apart is 0."""
-        resolution = self.resolution + other.resolution
-        return Differences(
-            (other.wrong >= 0.5) + 2 * (self.wrong >= 0.5),
-            self.wrong.astype(np.float64) - other.wrong,
-            _known_difference(self.squared_error, other.squared_error, resolution),
-            _known_difference(self.cross_entropy, other.cross_entropy, resolution),
-            np.isinf(other.cross_entropy),
-            np.isinf(self.cross_entropy),
-        )
-
-
-def _known_difference(b: Floats, a: Floats, resolution: float) -> Floats:
-    with np.errstate(invalid="ignore"):  # infinite in both: nan, which nothing counts as a difference
-        difference = b - a
-        unknown = np.abs(difference) <= 8 * _UNIT * np.maximum(a, b) + resolution
-    return np.where(unknown & np.isfinite(difference), 0.0, difference)
-
-
-@dataclass(frozen=True)
-class Differences:
-    """Two models' losses on the same rows, b - a; ``cross_entropy`` is nan where both are infinite.
-
-    ``part`` is 0 where both are right, 1 where only a, 2 where only b, 3 where both are wrong.
-    """
-
-    part: Ints
-    wrong: Floats
-    squared_error: Floats
-    cross_entropy: Floats
-    a_infinite: NDArray[np.bool_]
-    b_infinite: NDArray[np.bool_]
+    @property
+    def series(self) -> Floats:
+        """Wrong, squared error and cross-entropy (3, n)."""
+        return np.array([self.wrong, self.squared_error, self.cross_entropy], np.float64)
 
 
 def example_losses(

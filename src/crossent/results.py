@@ -22,7 +22,8 @@ from crossent.calibration import (
     temperature_gap,
     temperature_of,
 )
-from crossent.counts import PARTS, ModelCounts
+from crossent.counts import ModelCounts
+from crossent.differences import PARTS
 from crossent.estimates import FiniteLoss, Losses, Slice, SliceOf, differences_of, losses_of
 from crossent.extremes import LARGEST, Example
 from crossent.options import CompareOptions

@@ -8,17 +8,17 @@ added at once. Estimates are made elsewhere, from `Totals`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import combinations, islice
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossent import lint, reference
-from crossent.counts import PARTS, ModelCounts, PairCounts
+from crossent.counts import Least, ModelCounts, PairCounts
+from crossent.differences import PARTS, Differences
 from crossent.digests import ids_digest, joined, labels_digest
 from crossent.errors import PredictionsError
 from crossent.extremes import Example, Output, likely_classes
@@ -177,11 +177,11 @@ class Bar:
     Attributes
     ----------
     cut : largest hash that can still be sampled.
-    least : (pairs,) smallest differences that can still be listed, where a is worse and where b is.
+    least : (pairs,) what a difference must be.
     """
 
     cut: int
-    least: tuple[tuple[float, float], ...]
+    least: tuple[Least, ...]
 
 
 @dataclass
@@ -263,7 +263,7 @@ class Tally:
 
 def tally_block(block: Block, rule: Rule, bar: Bar | None = None) -> Tally:
     """The sums of one block, from its rows alone; rows below the bar are not kept whole."""
-    bar = bar or Bar(EVERY_HASH, ((0.0, 0.0),) * len(rule.pairs))
+    bar = bar or Bar(EVERY_HASH, (Least(),) * len(rule.pairs))
     outputs = list(zip(by_model(block.outputs, rule.models), rule.models, strict=True))
     runs = [
         tuple(example_losses(q, block.labels, kind=model.kind, clip=rule.clip) for q in its)
@@ -273,20 +273,17 @@ def tally_block(block: Block, rule: Rule, bar: Bar | None = None) -> Tally:
     alone = tuple(q for its, model in outputs if not model.seeds for q in its)
     label, weights = label_of(block.labels), block.weights
     rows = np.ones(len(label)) if weights is None else weights
-    series = list(_three(losses))
+    series = [one.series for one in losses]
     describe = cache(partial(_example, block, rule, losses))  # of many pairs, several name the same rows
     pairs, gap, gap_weight = [], np.zeros((len(rule.pairs), len(PARTS))), np.zeros(len(rule.pairs))
     for place, (a, b) in enumerate(rule.pairs):
-        differences = losses[b].minus(losses[a])
-        d, known = differences.cross_entropy, np.isfinite(differences.cross_entropy)
-        weighted = np.where(known, d, 0.0) * rows
-        series += [differences.wrong, differences.squared_error, d]
-        gap[place] = [weighted[known & (differences.part == part)].sum() for part in range(len(PARTS))]
-        gap_weight[place] = rows[known].sum()
+        differences = Differences.of(losses[a], losses[b], weights)
+        series.append(differences.series)
+        gap[place], gap_weight[place] = differences.gap, differences.gap_weight
         pairs.append(PairCounts.of(differences, weights, describe, rule.top, bar.least[place]))
     for one, model in zip(runs, rule.models, strict=True):
-        series += _three(one if model.seeds else ())
-    stacked = np.array([*series, *_label_series(block.labels)], np.float64)
+        series += [run.series for run in one if model.seeds]
+    stacked = np.concatenate([*series, _label_series(block.labels)])
     reliability = [
         Reliability.of(
             np.concatenate([run.top for run in one]),
@@ -335,11 +332,6 @@ def _by_slice(blocks: Sequence[SliceSums], rule: Rule) -> dict[str, MeasureSerie
     return {name: MeasureSeries.of(series, rule) for name, series in combined_slices(blocks).items()}
 
 
-def _three(losses: Sequence[ExampleLosses]) -> Iterator[NDArray[Any]]:
-    for one in losses:
-        yield from (one.wrong, one.squared_error, one.cross_entropy)
-
-
 def _added(blocks: Sequence[Floats]) -> Floats:
     """The exact sum of arrays of one shape, entry by entry."""
     stacked = np.stack(blocks)
@@ -347,12 +339,12 @@ def _added(blocks: Sequence[Floats]) -> Floats:
     return np.array([math.fsum(column) for column in flat.T]).reshape(stacked.shape[1:])
 
 
-def _label_series(labels: Ints | Floats) -> tuple[Floats, Floats]:
-    """The entropy and the sum of squares of each row's label."""
+def _label_series(labels: Ints | Floats) -> Floats:
+    """The entropy and the sum of squares of each row's label (2, n)."""
     if labels.ndim == 1:
-        return np.zeros(len(labels)), np.ones(len(labels))
+        return np.array([np.zeros(len(labels)), np.ones(len(labels))])
     p = labels.astype(np.float64, copy=False)
-    return reference.entropy(p), (p * p).sum(axis=1)
+    return np.array([reference.entropy(p), (p * p).sum(axis=1)])
 
 
 def _label_floats(block: Block, label: Ints, classes: int) -> LabelFloats | None:

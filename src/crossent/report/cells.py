@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from crossent.comparison import Comparison
-from crossent.counts import PARTS
 from crossent.description import half_widths, pair_decimals, zero_probability
+from crossent.differences import PARTS
 from crossent.results import Model, Pair
 from crossent.statistics import FEWEST, Difference, Estimate
 from crossent.verdict import FEW_DECIDE, THESE_RUNS, detectable, few, interval, tested

@@ -10,22 +10,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from crossent.train.images import MIDDLE, SIDE
+
 SIZES = ((0.3, 32), (0.7, 48), (1.0, 64))
 """Up to which share of the epochs crops have how many pixels: small ones teach nearly as much for less."""
 VIEWS = (
     (64, 1.0, 0, 0),
     (80, 1.0, 0, 0),
     (64, 0.9, 0, 0),
-    (80, 0.8, -1, -1),
-    (80, 0.8, 1, -1),
-    (80, 0.8, -1, 1),
-    (80, 0.8, 1, 1),
+    (64, 1.0, -1, 0),
+    (64, 1.0, 1, 0),
+    (64, 1.0, 0, -1),
+    (64, 1.0, 0, 1),
 )
-"""Pixels, how much of the image's side they show, and where: 0 is the middle, -1 and 1 its ends.
+"""Pixels, how much of the middle square's side they show, and where: 0 is the middle, -1 and 1 the ends.
 
 Each is also mirrored, and all are averaged.
 """
-_SMALLEST = 0.6  # share of the image's side that a crop shows at least
+_INNER = MIDDLE / SIDE
+_SMALLEST = 0.6  # share of the middle square's side that a crop shows at least
 _TURN = 0.25  # radians, about 14 degrees
 
 
@@ -45,23 +48,24 @@ def mixed(*places: int) -> int:
 
 
 def augmented(images: Tensor, size: int, random: torch.Generator) -> Tensor:
-    """A random crop of each image (n, s, s, 3), turned, half of them mirrored, reflected at edges."""
+    """A random crop of each middle (n, s, s, 3), turned, half of them mirrored, reflected at edges."""
     n = len(images)
 
     def uniform(low: float, high: float) -> Tensor:
         return torch.rand(n, generator=random) * (high - low) + low
 
-    scale, turn = uniform(_SMALLEST, 1.0), uniform(-_TURN, _TURN)
+    scale, turn = _INNER * uniform(_SMALLEST, 1.0), uniform(-_TURN, _TURN)
     mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
-    across, down = (uniform(-1, 1) * (1 - scale) for _ in range(2))
+    across, down = (uniform(-1, 1) * (_INNER - scale) for _ in range(2))
     cos, sin = scale * torch.cos(turn), scale * torch.sin(turn)
     rows = torch.stack([mirror * cos, -sin, across, mirror * sin, cos, down], dim=1)
     return _sampled(images, rows.view(n, 2, 3), size)
 
 
 def view(images: Tensor, size: int, share: float, across: float = 0, down: float = 0) -> Tensor:
-    """As much of each image (n, s, s, 3) as ``share`` of its sides, from the middle to -1 or 1, its ends."""
-    rows = torch.tensor([[share, 0.0, across * (1 - share)], [0.0, share, down * (1 - share)]])
+    """A square of each image (n, s, s, 3), as `VIEWS` has them."""
+    side = _INNER * share
+    rows = torch.tensor([[side, 0.0, across * (1 - side)], [0.0, side, down * (1 - side)]])
     return _sampled(images, rows.expand(len(images), 2, 3), size)
 
 

@@ -18,10 +18,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from crossent.report.progress import progress_bar
 from crossent.train.listing import HEIC
 
-SIDE = 96
-"""Pixels along a decoded image: what the network's crops and views are taken from."""
+SIDE, MIDDLE = 128, 96
+"""Pixels along a decoded image, and along its middle square, which is as high or wide as the photograph.
 
-_LONGEST = 4 / 3  # sides, longer to shorter: beyond it the middle is taken
+Crops are taken from the middle; views also reach to the ends of a photograph of up to 4:3.
+"""
+
 _AT_ONCE = 512
 
 Pixels = NDArray[np.uint8]
@@ -45,7 +47,7 @@ def decoding() -> Iterator[None]:
 
 
 def pixels(path: Path) -> Pixels:
-    """An upright image, stretched to a square, as (SIDE, SIDE, 3); within `decoding`.
+    """An upright image as (SIDE, SIDE, 3); within `decoding`.
 
     Raises
     ------
@@ -62,7 +64,7 @@ def pixels(path: Path) -> Pixels:
         with Image.open(io.BytesIO(content)) as image:
             image.draft("RGB", (2 * SIDE, 2 * SIDE))  # a large JPEG is decoded at a fraction of its size
             upright = ImageOps.exif_transpose(image)
-            return np.asarray(_square(_rgb(upright)))
+            return _square(_rgb(upright))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnreadableImageError(
             f"more than Pillow's limit of {(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels; scale it down"
@@ -104,10 +106,13 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _square(image: Image.Image) -> Image.Image:
-    """All of it, stretched, so that no face at an end is cut off; of a longer one than 4:3 the middle."""
-    width, height = image.size
-    across, down = min(width, _LONGEST * height), min(height, _LONGEST * width)
-    left, top = (width - across) / 2, (height - down) / 2
+def _square(image: Image.Image) -> Pixels:
+    """As much of a photograph's length as there is room for, and beyond its edges its reflection."""
+    scale = MIDDLE / min(image.size)
+    width, height = (min(SIDE, max(MIDDLE, round(side * scale))) for side in image.size)
+    across, down = (min(*sides) for sides in zip(image.size, (width / scale, height / scale), strict=True))
+    left, top = (image.width - across) / 2, (image.height - down) / 2
     box = (left, top, left + across, top + down)
-    return image.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=box)
+    inner = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
+    around = [(rest // 2, rest - rest // 2) for rest in (SIDE - height, SIDE - width)]
+    return np.pad(inner, [*around, (0, 0)], mode="symmetric")

@@ -20,14 +20,14 @@ from crossent.train import loop
 from crossent.train.augment import SIZES, VIEWS
 from crossent.train.checkpoints import load_tensors
 from crossent.train.criterion import criterion
-from crossent.train.images import SIDE
+from crossent.train.images import MIDDLE, SIDE
 from crossent.train.network import built
 from crossent.train.options import MINUTES, TrainOptions
 from crossent.train.run import MODEL, Config, config_of, outputs_of, write_config
 from crossent.train.store import Data
 from crossent.train.training import Order, Rows, Say
 
-_RATES = {"small": 0.02, "course": 5e-3}
+_RATES = {"small": 0.01, "course": 5e-3}
 _RATE = 5e-3  # of a network of the user's own
 _FINE_TUNING = 0.25  # of the rate, where weights are given
 _LIBRARIES = ("torch", "lightning", "datasets", "pillow", "numpy", "safetensors")
@@ -84,6 +84,7 @@ def prepared(
         "classes": list(data.classes),
         "sizes": {
             "image": SIDE,
+            "middle": MIDDLE,
             "crops": [list(size) for size in SIZES],
             "views": [list(seen) for seen in VIEWS],
         },

@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from crossent.counts import MORE_WRONG
+from crossent.differences import MORE_WRONG
 from crossent.report.charts.svg import FAINT, INK, MUTED, PAPER, Drawer, Legible, colour, rows, shape
 
 Floats = NDArray[np.float64]

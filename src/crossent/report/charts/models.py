@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from crossent.comparison import Comparison
-from crossent.counts import PARTS
+from crossent.differences import PARTS
 from crossent.report.cells import BASELINE
 from crossent.report.charts.svg import (
     FAINT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crossent.comparison import Comparison
-from crossent.counts import MORE_WRONG
+from crossent.differences import MORE_WRONG
 from crossent.report.cells import half_of_gap, short
 from crossent.report.charts import losses as charts
 from crossent.report.charts.models import drawn_pairs

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crossent.comparison import Comparison
-from crossent.counts import PARTS
 from crossent.description import half_widths, pair_decimals
+from crossent.differences import PARTS
 from crossent.report.cells import (
     BASELINE,
     WHERE,

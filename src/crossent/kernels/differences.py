@@ -1,0 +1,64 @@
+"""What one model costs more than another, example by example, and how often which of them is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from crossent.kernels.compiled import kernel, loop
+
+_UNIT = 2.0**-52
+_SHORT = 256
+"""Sums are taken of pieces so short that rounding stays small, and of those."""
+
+
+@loop
+def _known(b: Any, a: Any, resolution: Any) -> Any:
+    """b - a, but 0 where only rounding tells them apart; nan where both are infinite."""
+    difference = b - a
+    size = abs(difference)
+    return 0.0 if size <= 8 * _UNIT * max(a, b) + resolution and size < np.inf else difference
+
+
+@kernel
+def of_pair(
+    a: Any,
+    b: Any,
+    weights: Any,
+    resolution: Any,
+    more_wrong: Any,
+    differences: Any,
+    parts: Any,
+    infinite: Any,
+    beyond: Any,
+    gap: Any,
+) -> Any:
+    """Of two models' shares wrong, squared errors and cross-entropies (3, n): `differences` b - a (3, n).
+
+    Counted by part, 0 where both are right, 1 where only a is wrong, 2 only b, 3 both: examples, into `parts`
+    (4,); those with weight where only a, only b, both cost infinitely much, into `infinite` (4, 3). Into
+    `beyond` (2,) those on which a, b costs over `more_wrong` more. Into `gap` (5,) the weighted differences
+    of cross-entropies that are finite, by part, and the weight of their examples. Without weights each is 1.
+    """
+    here = np.zeros(5)
+    for start in range(0, a.shape[1], _SHORT):
+        here[:] = 0.0
+        for i in range(start, min(start + _SHORT, a.shape[1])):
+            w = weights[i] if weights.shape[0] > 0 else 1.0
+            part = (1 if a[0, i] >= 0.5 else 0) + (2 if b[0, i] >= 0.5 else 0)
+            parts[part] += 1
+            differences[0, i] = b[0, i] - a[0, i]
+            differences[1, i] = _known(b[1, i], a[1, i], resolution)
+            d = _known(b[2, i], a[2, i], resolution)
+            differences[2, i] = d
+            beyond[0] += d < -more_wrong
+            beyond[1] += d > more_wrong
+            if abs(d) < np.inf:
+                here[part] += w * d
+                here[4] += w
+            elif w > 0:
+                only_a, only_b = b[2, i] < np.inf, a[2, i] < np.inf
+                infinite[part, 0 if only_a else 1 if only_b else 2] += 1
+        for j in range(5):
+            gap[j] += here[j]
