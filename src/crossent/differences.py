@@ -47,12 +47,13 @@ class Differences:
     def of(cls, a: ExampleLosses, b: ExampleLosses, weights: Floats | None = None) -> Differences:
         """Of two models, row by row; ``weights`` (n,), or None where every row counts alike."""
         series = np.empty((3, len(a.cross_entropy)))
-        counts = tuple(np.zeros(shape, np.int64) for shape in (len(PARTS), (len(PARTS), 3), 2))
+        parts, more_wrong = np.zeros(len(PARTS), np.int64), np.zeros(2, np.int64)
+        infinite = np.zeros((len(PARTS), 3), np.int64)
         gap = np.zeros(len(PARTS) + 1)
         w = np.empty(0) if weights is None else np.ascontiguousarray(weights)
         given = (read_only(values) for values in (a.series, b.series, w))
-        of_pair(*given, a.resolution + b.resolution, MORE_WRONG, series, *counts, gap)
-        return cls(series, *counts, gap[:-1], float(gap[-1]))
+        of_pair(*given, a.resolution + b.resolution, MORE_WRONG, series, parts, infinite, more_wrong, gap)
+        return cls(series, parts, infinite, more_wrong, gap[:-1], float(gap[-1]))
 
     @property
     def cross_entropy(self) -> Floats:

@@ -58,10 +58,10 @@ class SampledRows:
     def up_to(self, cut: int) -> SampledRows:
         """The rows whose hash is at most ``cut``."""
         within = self.hashes <= np.uint64(cut)
-        return self if within.all() else self.taken(within)
+        return self if within.all() else self.taken(np.flatnonzero(within))
 
-    def taken(self, rows: NDArray[Any]) -> SampledRows:
-        """Some of the rows, by place or by mask."""
+    def taken(self, rows: NDArray[np.intp]) -> SampledRows:
+        """Some of the rows, by place."""
         return SampledRows(
             self.hashes[rows],
             self.rows[rows],
@@ -91,7 +91,7 @@ class Sample:
         hashes = row_hashes(rows) if block.ids is None else id_hashes(block.ids)
         part = SampledRows(hashes, rows, block.labels, block.outputs, block.weights, tuple(losses)).up_to(cut)
         if part.weights is not None and not part.weights.all():
-            part = part.taken(part.weights > 0)
+            part = part.taken(np.flatnonzero(part.weights))
         part = replace(part, outputs=tuple(_narrowed(q) for q in part.outputs))
         return cls(most_rows(classes), (part,), cut)._cleared()
 
@@ -103,30 +103,31 @@ class Sample:
     def _cleared(self) -> Sample:
         """The same sample without rows that cannot belong to it, once they are many."""
         crowded = sum(map(len, self.parts)) > self.most + self.most // 4
-        return self._exact() if crowded or len(self.parts) > _MOST_PARTS else self
+        if not crowded and len(self.parts) <= _MOST_PARTS:
+            return self
+        rows, cut = self._joined(), self.cut
+        if crowded:
+            cut = int(np.partition(rows.hashes, self.most - 1)[self.most - 1])
+        return Sample(self.most, (rows.up_to(cut),), cut)
 
-    def _exact(self) -> Sample:
-        """One part, ordered by hash, of at most ``most`` rows."""
-        hashes = np.concatenate([part.hashes for part in self.parts])
-        rows = np.concatenate([part.rows for part in self.parts])
-        order = np.lexsort((rows, hashes))[: self.most]
+    def _joined(self) -> SampledRows:
+        """All parts as one."""
         outputs = zip(*(part.outputs for part in self.parts), strict=True)
         weights = [part.weights for part in self.parts if part.weights is not None]
         losses = zip(*(part.losses for part in self.parts), strict=True)
-        part = SampledRows(
-            hashes,
-            rows,
+        return SampledRows(
+            np.concatenate([part.hashes for part in self.parts]),
+            np.concatenate([part.rows for part in self.parts]),
             np.concatenate([part.labels for part in self.parts]),
             tuple(np.concatenate(model) for model in outputs),
             np.concatenate(weights) if weights else None,
             tuple(np.concatenate(model) for model in losses),
-        ).taken(order)
-        return Sample(self.most, (part,), int(part.hashes[-1]) if len(part) == self.most else self.cut)
+        )
 
     def drawn(self) -> SampledRows:
         """The sample, ordered by hash: so that with ids the order of the rows does not matter either."""
-        (rows,) = self._exact().parts
-        return rows
+        rows = self._joined()
+        return rows.taken(np.lexsort((rows.rows, rows.hashes))[: self.most])
 
 
 def _narrowed(outputs: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:

@@ -71,12 +71,18 @@ def of_logits(
 
 
 @loop
-def _ties(t: Any, largest: Any, tied: Any) -> Any:
+def _add_equal(x: Any, largest: Any, counts: Any) -> Any:
+    for i in range(counts.shape[0]):
+        counts[i] += 1.0 if x[i] == largest[i] else 0.0
+
+
+@loop
+def _find_ties(t: Any, largest: Any, counts: Any, tied: Any) -> Any:
+    group.fill(counts, 0.0)  # floats, as wide as what is compared
+    for j in range(t.shape[0]):
+        _add_equal(t[j], largest, counts)
     for i in range(tied.shape[0]):
-        count = 0
-        for j in range(t.shape[0]):
-            count += t[j, i] == largest[i]
-        tied[i] = count > 1
+        tied[i] = counts[i] > 1
 
 
 @kernel
@@ -91,9 +97,9 @@ def of_few_logits(
         at = slice(start, start + columns.BLOCK)
         block = x[at]
         group.load_labels(labels[at], nothing, x.shape[1], g)
-        columns.load_any(block, t)
+        columns.load_group(x, start, t)
         columns.find_frames(t, g)
-        _ties(t, g.largest, tied[at])
+        _find_ties(t, g.largest, s.rest, tied[at])
         columns.find_squares(t, block.shape[0], g, s)
         _store_group(g, s, predicted[at], top[at], squared_error[at], cross_entropy[at], block)
 
@@ -115,15 +121,14 @@ def of_few_probs(
     columns.start_with(t)
     for start in range(0, q.shape[0], columns.BLOCK):
         at = slice(start, start + columns.BLOCK)
-        block = q[at]
         group.load_labels(labels[at], nothing, q.shape[1], g)
-        columns.load_any(block, t)
+        columns.load_group(q, start, t)
         columns.find_largest(t, g.largest)
         columns.find_tops(t, g.largest, s.tops)
-        _ties(t, g.largest, tied[at])
+        _find_ties(t, g.largest, s.rest, tied[at])
         group.copy(s.tops, predicted[at])
         group.copy(g.largest, top[at])
-        columns.take(t, g.places, block.shape[0], g.own)
+        columns.take(t, g.places, min(columns.BLOCK, q.shape[0] - start), g.own)
         columns.add_squares(t, s.squares)
         _store_probs(s.squares, g.own, squared_error[at], cross_entropy[at])
 

@@ -24,13 +24,13 @@ def _add(q: Any, sums: Any) -> Any:
 
 @loop
 def _few_classes(q: Any) -> Any:
-    furthest, valid, sums = 0.0, True, np.empty(BLOCK)
+    furthest, valid, sums, by_class = 0.0, True, np.empty(BLOCK), q.T
     for start in range(0, q.shape[0], BLOCK):
-        block = q[start : start + BLOCK]
+        stop = min(start + BLOCK, q.shape[0])
         group.fill(sums, 0.0)
         for j in range(q.shape[1]):
-            valid &= _add(block[:, j], sums)
-        for i in range(block.shape[0]):
+            valid &= _add(by_class[j, start:stop], sums)
+        for i in range(stop - start):
             furthest = max(furthest, abs(sums[i] - 1.0))
     return furthest, valid
 

@@ -26,7 +26,7 @@ from crossent.train.run import CHECKPOINT
 from crossent.train.training import Order, Rows, Training
 
 _TIMED = 20  # steps
-_RESERVE = 0.7  # of the minutes: validation and test are not timed, and machines slow down
+_RESERVE = 0.75  # of the minutes: validation and test are not timed, and machines slow down
 MOST_EPOCHS = 200
 """However many minutes there are."""
 

@@ -30,7 +30,7 @@ class Muon(torch.optim.AdamW):
     Jordan et al. (2024), Muon: an optimizer for hidden layers in neural networks.
     """
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step; AdamW then passes over kernels, whose gradients are used up."""
         loss = None
         if closure is not None:
@@ -87,7 +87,7 @@ def one_cycle(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_sc
 def orthogonalised(matrix: Tensor) -> Tensor:
     """A matrix with the same singular vectors and singular values near 1: Newton and Schulz's iteration."""
     first, third, fifth = _QUINTIC
-    x = matrix / (matrix.norm() + 1e-7)
+    x: Tensor = matrix / (matrix.norm() + 1e-7)
     if tall := x.shape[0] > x.shape[1]:
         x = x.T
     for _ in range(_TIMES):
