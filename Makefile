@@ -1,6 +1,6 @@
 # Two environments: .venv holds what a user gets, .venv-dev what the checks need.
 PYTHON ?= python3
-INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test test-slow lint docs clean
 
