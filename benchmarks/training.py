@@ -75,7 +75,10 @@ def main() -> None:
         rate = best["cross-entropy"]["rate"]
         plain = [plain_loop(network, optimizer_of(network, rate), data, given.epochs)]
         network = built("small", len(data.classes), _SEED)
-        adamw = torch.optim.AdamW(network.parameters(), lr=_ADAMW, weight_decay=0.2)
+        decaying = [p for p in network.parameters() if p.dim() > 1]
+        others = [p for p in network.parameters() if p.dim() <= 1]
+        groups = [{"params": decaying, "weight_decay": 0.2}, {"params": others, "weight_decay": 0.0}]
+        adamw = torch.optim.AdamW(groups, lr=_ADAMW)
         plain += [plain_loop(network, adamw, data, given.epochs)]
     lines = table(found, plain)
     print("\n".join(lines))
@@ -124,7 +127,7 @@ def _score(run: dict[str, Any], data: Data) -> None:
 def plain_loop(
     network: torch.nn.Module, optimizer: torch.optim.Optimizer, data: Data, epochs: int
 ) -> dict[str, Any]:
-    """What a user of PyTorch would write, with the same batches, schedule and validation."""
+    """The loop itself as a user of PyTorch would write it, on the same batches, schedule and validation."""
     order, rows = Order(data.rows("train"), _SEED), Rows(data, data.labels)
     rate = optimizer.param_groups[0]["lr"]
     schedule = one_cycle(optimizer, epochs * len(order))

@@ -18,6 +18,8 @@ from crossent.calibration import (
     temperature_gap,
     temperature_of,
 )
+from crossent.kernels.cooling import slopes
+from crossent.kernels.layout import read_only
 from crossent.measures import probs_of
 from crossent.predictions import Block
 from crossent.reliability import BINS, Reliability
@@ -411,3 +413,23 @@ def test_no_temperature_no_split():
     assert a.value is not None
     assert b.value is None
     assert temperature_gap(a, b) is temperature_gap(b, a) is None
+
+
+@pytest.mark.parametrize("classes", [1, 2, 10, 3000])
+@pytest.mark.parametrize("rows", [0, 1, 700])
+@pytest.mark.parametrize("inverse", [0.03, 1.0, 30.0])
+def test_slopes_are_those_of_the_plain_formula(classes, rows, inverse):
+    rng = np.random.default_rng(rows)
+    gaps = rng.normal(0, 5, (rows, classes))
+    gaps -= gaps.max(axis=1, keepdims=True)
+    gaps[::3, 1:] = -np.inf
+    gaps[1::3, 1:] -= 1e6
+    mass, label_gaps = rng.random(rows), rng.normal(0, 5, rows)
+    deep = np.maximum(gaps, -40_000)
+    weights = np.exp(deep * inverse)
+    weights /= weights.sum(axis=1, keepdims=True)
+    mean, square = (weights * deep).sum(axis=1), (weights * deep**2).sum(axis=1)
+    slope, curvature = slopes(*map(read_only, (gaps, mass, label_gaps)), inverse)
+    size = np.abs(mass * mean).sum() + np.abs(label_gaps).sum()
+    assert slope == pytest.approx((mass * mean - label_gaps).sum(), rel=0, abs=1e-12 * size)
+    assert curvature == pytest.approx((mass * (square - mean**2)).sum(), rel=1e-9, abs=1e-12)

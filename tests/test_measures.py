@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from crossent.differences import Differences
+from crossent.differences import MORE_WRONG, Differences
 from crossent.measures import example_losses
 
 
@@ -38,17 +38,18 @@ def test_probabilities_are_taken_as_they_are():
 
 
 @pytest.mark.parametrize("rows", [1, 255, 256, 257, 1000])
-@pytest.mark.parametrize("classes", [2, 3, 28, 29])
+@pytest.mark.parametrize("classes", [1, 2, 3, 28, 29])
+@pytest.mark.parametrize("soft", [False, True])
 @pytest.mark.parametrize("kind", ["probs", "logits"])
-def test_columns_cost_what_rows_cost(kind, classes, rows):
+def test_columns_cost_what_rows_cost(soft, kind, classes, rows):
     rng = np.random.default_rng(rows)
     outputs = rng.normal(0, 30, (rows, classes))
     outputs[::5] = np.round(outputs[::5])  # ties
-    outputs[1::7, 0] = -np.inf
+    outputs[1::7, 1:] = -np.inf
     if kind == "probs":
         outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         outputs /= outputs.sum(axis=1, keepdims=True)
-    labels = rng.integers(0, classes, rows)
+    labels = rng.dirichlet(np.ones(classes), rows) if soft else rng.integers(0, classes, rows)
     by_row = example_losses(outputs, labels, kind=kind, clip=None)
     by_column = example_losses(np.asfortranarray(outputs), labels, kind=kind, clip=None)
     for name in ("predicted", "top", "tied", "wrong", "zero", "squared_error", "cross_entropy"):
@@ -70,3 +71,35 @@ def test_differences_are_of_the_second_model_less_the_first():
     assert found.series[0].tolist() == [1.0, -1.0, -1.0, 0.0]
     assert found.cross_entropy[2] == -math.inf
     assert math.isnan(found.cross_entropy[3])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_differences_are_counted_by_part(weighted):
+    rng = np.random.default_rng(4)
+    n = 1000
+    labels = rng.integers(0, 3, n)
+    q = rng.dirichlet([0.3] * 3, (2, n))
+    q[0, ::50] = q[1, ::50]
+    for model, first in ((0, 7), (1, 14)):
+        q[model, first::21] = np.eye(3)[(labels[first::21] + 1) % 3]  # infinite, at times in both
+    weights = rng.choice([0.0, 0.5, 2.0], n) if weighted else None
+    a, b = (example_losses(one, labels, kind="probs", clip=None) for one in q)
+    found = Differences.of(a, b, weights)
+    w = np.ones(n) if weights is None else weights
+    with np.errstate(invalid="ignore"):
+        d = b.cross_entropy - a.cross_entropy
+    d[::50] = np.where(np.isfinite(d[::50]), 0.0, d[::50])
+    part = a.wrong + 2 * b.wrong
+    finite = np.isfinite(d)
+    infinite = [np.isinf(a.cross_entropy) & ~np.isinf(b.cross_entropy)]
+    infinite += [np.isinf(b.cross_entropy) & ~np.isinf(a.cross_entropy)]
+    infinite += [np.isinf(a.cross_entropy) & np.isinf(b.cross_entropy)]
+    for which in range(4):
+        assert found.parts[which] == (part == which).sum()
+        expected = [(of_kind & (part == which) & (w > 0)).sum() for of_kind in infinite]
+        assert found.infinite[which].tolist() == expected
+        here = finite & (part == which)
+        assert found.gap[which] == pytest.approx((w * d)[here].sum(), rel=1e-12, abs=1e-12)
+    assert found.infinite.sum() > 0
+    assert found.gap_weight == w[finite].sum()
+    assert found.more_wrong.tolist() == [(d < -MORE_WRONG).sum(), (d > MORE_WRONG).sum()]

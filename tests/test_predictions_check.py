@@ -139,3 +139,28 @@ def test_indices_count_the_file_s_own_list_of_classes():
     (block,) = read(other, own)
     assert block.labels.tolist() == [1, 0]
     np.testing.assert_array_equal(block.outputs[0], block.outputs[1])
+
+
+@pytest.mark.parametrize("rows", [1, 255, 256, 257, 1000])
+@pytest.mark.parametrize("classes", [1, 2, 10, 28, 29])
+@pytest.mark.parametrize("renormalize", [False, True])
+def test_columns_are_checked_as_rows_are(classes, rows, renormalize):
+    rng = np.random.default_rng(rows)
+    q = rng.dirichlet(np.ones(classes), rows).astype(np.float32).astype(np.float64)
+    by_row, by_column = (
+        checked_probs(probs, at, text=False, renormalize=renormalize) for probs in (q, np.asfortranarray(q))
+    )
+    assert by_row[0].tobytes() == by_column[0].tobytes()
+    assert by_row[1] == by_column[1]
+    assert by_row[1] == pytest.approx(np.abs(q.sum(axis=1) - 1).max(), abs=1e-15 * classes)
+
+
+@pytest.mark.parametrize("value", [-1e-9, np.nan])
+@pytest.mark.parametrize("row", [0, 255, 256, 299])
+@pytest.mark.parametrize("classes", [3, 40])
+def test_one_entry_that_is_no_probability_is_found_in_any_layout(classes, row, value):
+    q = np.full((300, classes), 1 / classes)
+    q[row, 1] = value
+    for probs in (q, np.asfortranarray(q)):
+        with pytest.raises(PredictionsError, match=f"x, row {row + 1}: "):
+            checked_probs(probs, at, text=False)

@@ -74,6 +74,26 @@ def test_what_no_longer_reaches_the_bar_is_left_out_and_changes_no_byte(whole, o
     assert estimated(predictions, total.finish(), OPTIONS).to_json() == expected
 
 
+def test_sizes_that_are_no_longer_among_the_largest_are_left_out_and_change_no_byte(monkeypatch):
+    monkeypatch.setattr("crossent.extremes.LARGEST", 40)
+    monkeypatch.setattr("crossent.extremes._MOST_PARTS", 3)
+    predictions = hard_predictions()
+    rule = Rule(predictions.models, predictions.classes, OPTIONS.clip, OPTIONS.top)
+    first, *rest = predictions.blocks()
+    barred, all_kept = tally_block(first, rule), tally_block(first, rule)
+    sizes = []
+    for block in rest:
+        part, whole = tally_block(block, rule, barred.bar), tally_block(block, rule)
+        sizes.append([sum(len(one.a_sizes.parts[0]) for one in each.pairs) for each in (part, whole)])
+        barred.merge(part)
+        all_kept.merge(whole)
+    fewer, more = np.array(sizes).sum(axis=0)
+    assert fewer < 0.8 * more
+    found, expected = (estimated(predictions, each.finish(), OPTIONS) for each in (barred, all_kept))
+    assert found.to_json() == expected.to_json()
+    assert found.to_json() == compare_predictions(predictions, OPTIONS).to_json()
+
+
 def test_a_block_is_not_tallied_twice(whole):
     _, parts, _ = whole
     with pytest.raises(AssertionError, match="twice"):

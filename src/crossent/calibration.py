@@ -211,6 +211,7 @@ class _Rows:
                 mass, label_gaps = labels.sum(axis=1), np.where(labels > 0, labels * gaps, 0.0).sum(axis=1)
         if weights is not None:
             mass, label_gaps = mass * weights, label_gaps * weights
+        gaps = np.ascontiguousarray(gaps)
         folds = tuple(slice(low, high) for low, high in pairwise(starts.tolist()))
         return cls(gaps, mass, label_gaps, labels, folds)
 

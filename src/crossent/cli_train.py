@@ -51,7 +51,10 @@ def train(
         int, typer.Option(metavar="N", help="Of the first weights, the order and the augmentation.")
     ] = 0,
     learning_rate: Annotated[
-        float | None, typer.Option(metavar="R", help="The highest rate; by default the network's own.")
+        float | None,
+        typer.Option(
+            metavar="R", help="The highest rate, of kernels, others a fifth; by default the network's own."
+        ),
     ] = None,
     label_smoothing: Annotated[
         float, typer.Option(metavar="S", help="The share of each label that is spread over all classes.")

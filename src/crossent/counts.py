@@ -92,8 +92,13 @@ def _counted(cells: Ints, of: int) -> tuple[Ints, Ints]:
 
 @dataclass(frozen=True)
 class Least:
-    """What a difference must be to be kept any more, where a is worse and where b is: as an example of its
-    own, and, above that, as one of the largest sizes."""
+    """What a difference must be to be kept any more, where a is worse and where b is.
+
+    Attributes
+    ----------
+    examples : what it must reach to be an example that is listed.
+    sizes : what it must exceed, times its weight, to be one of the largest sizes.
+    """
 
     examples: tuple[float, float] = (0.0, 0.0)
     sizes: tuple[float, float] = (0.0, 0.0)
@@ -127,11 +132,10 @@ class PairCounts:
         most: int,
         least: Least,
     ) -> PairCounts:
-        """``describe`` tells an example; ``most`` are kept of each direction, if they reach ``least``."""
+        """``describe`` tells an example; ``most`` are listed of each direction, none below ``least``."""
         d = weighted = differences.cross_entropy
         if weights is not None:
             weighted = np.where(weights > 0, d, 0.0) * weights
-            weighted[np.isinf(d)] = 0.0
         return cls(
             differences.parts,
             differences.infinite,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ class ExampleLosses:
     cross_entropy: Floats
     resolution: float
 
-    @property
+    @cached_property
     def series(self) -> Floats:
         """Wrong, squared error and cross-entropy (3, n)."""
         return np.array([self.wrong, self.squared_error, self.cross_entropy], np.float64)

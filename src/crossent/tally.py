@@ -169,15 +169,15 @@ class Totals:
 
 @dataclass(frozen=True)
 class Bar:
-    """What a row must reach to be kept whole, from the blocks added up so far.
+    """What a row must reach to be kept any more, from the blocks added up so far.
 
-    A block that knows it describes fewer rows, which merging would throw away; no bit of the outcome
+    A block that knows it keeps fewer rows, which merging would throw away; no bit of the outcome
     depends on it.
 
     Attributes
     ----------
     cut : largest hash that can still be sampled.
-    least : (pairs,) what a difference must be.
+    least : (pairs,) what a difference must reach to be listed, and exceed to be among the largest sizes.
     """
 
     cut: int
@@ -272,7 +272,6 @@ def tally_block(block: Block, rule: Rule, bar: Bar | None = None) -> Tally:
     losses = [averaged(one) for one in runs]
     alone = tuple(q for its, model in outputs if not model.seeds for q in its)
     label, weights = label_of(block.labels), block.weights
-    rows = np.ones(len(label)) if weights is None else weights
     series = [one.series for one in losses]
     describe = cache(partial(_example, block, rule, losses))  # of many pairs, several name the same rows
     pairs, gap, gap_weight = [], np.zeros((len(rule.pairs), len(PARTS))), np.zeros(len(rule.pairs))
@@ -282,7 +281,8 @@ def tally_block(block: Block, rule: Rule, bar: Bar | None = None) -> Tally:
         gap[place], gap_weight[place] = differences.gap, differences.gap_weight
         pairs.append(PairCounts.of(differences, weights, describe, rule.top, bar.least[place]))
     for one, model in zip(runs, rule.models, strict=True):
-        series += [run.series for run in one if model.seeds]
+        if model.seeds:
+            series += [run.series for run in one]
     stacked = np.concatenate([*series, _label_series(block.labels)])
     reliability = [
         Reliability.of(
@@ -299,7 +299,7 @@ def tally_block(block: Block, rule: Rule, bar: Bar | None = None) -> Tally:
         SeriesSums.of(stacked, weights, block.clusters),
         by_class,
         {} if block.slices is None else slices_by_value(block.slices, stacked, weights, block.clusters),
-        float(rows.sum()),
+        float(len(label) if weights is None else weights.sum()),
         _label_floats(block, label, len(rule.classes)),
         gap,
         gap_weight,

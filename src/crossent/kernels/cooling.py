@@ -37,8 +37,8 @@ def _sums_of(gaps: Any, weights: Any) -> Any:
 def slopes(gaps: Any, mass: Any, label_gaps: Any, inverse: Any) -> Any:
     """Sums of the first and second derivative of each row's cross-entropy by 1/T, of which `inverse` is one.
 
-    Gaps (n, k) are what logits lack of the largest of their row; `mass` (n,) is the sum of a row's labels,
-    and `label_gaps` (n,) their sum times the gaps.
+    Gaps (n, k) are what logits lack of the largest of their row; `mass` (n,) is the sum of a row's labels and
+    `label_gaps` (n,) that of labels times gaps, both times the row's weight.
     """
     n, k = gaps.shape
     step = max(1, _PIECE // k)

@@ -27,21 +27,22 @@ def of_pair(
     b: Any,
     weights: Any,
     resolution: Any,
-    more_wrong: Any,
+    threshold: Any,
     differences: Any,
     parts: Any,
     infinite: Any,
-    beyond: Any,
+    more_wrong: Any,
     gap: Any,
 ) -> Any:
     """Of two models' shares wrong, squared errors and cross-entropies (3, n): `differences` b - a (3, n).
 
     Counted by part, 0 where both are right, 1 where only a is wrong, 2 only b, 3 both: examples, into `parts`
     (4,); those with weight where only a, only b, both cost infinitely much, into `infinite` (4, 3). Into
-    `beyond` (2,) those on which a, b costs over `more_wrong` more. Into `gap` (5,) the weighted differences
-    of cross-entropies that are finite, by part, and the weight of their examples. Without weights each is 1.
+    `more_wrong` (2,) those on which a, b costs more by over the threshold. Into `gap` (5,) the weighted
+    differences of cross-entropies that are finite, by part, and the weight of their examples. Without weights
+    each is 1.
     """
-    here = np.zeros(5)
+    here, last = np.zeros(gap.shape[0]), gap.shape[0] - 1
     for start in range(0, a.shape[1], _SHORT):
         here[:] = 0.0
         for i in range(start, min(start + _SHORT, a.shape[1])):
@@ -52,13 +53,13 @@ def of_pair(
             differences[1, i] = _known(b[1, i], a[1, i], resolution)
             d = _known(b[2, i], a[2, i], resolution)
             differences[2, i] = d
-            beyond[0] += d < -more_wrong
-            beyond[1] += d > more_wrong
+            more_wrong[0] += d < -threshold
+            more_wrong[1] += d > threshold
             if abs(d) < np.inf:
                 here[part] += w * d
-                here[4] += w
+                here[last] += w
             elif w > 0:
                 only_a, only_b = b[2, i] < np.inf, a[2, i] < np.inf
                 infinite[part, 0 if only_a else 1 if only_b else 2] += 1
-        for j in range(5):
+        for j in range(gap.shape[0]):
             gap[j] += here[j]

@@ -1,7 +1,7 @@
 """Any type and any layout to what kernels take, and back.
 
 A kernel reads C-contiguous rows of float32 or float64. Everything else is copied piece by piece into
-such rows.
+such rows; only those of comparisons, `measures` and `sums`, read few classes in any layout.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def of_few_logits(
 ) -> Any:
     """`of_logits` for few classes, many examples at a time, in any layout."""
     g, s = group.group_of(columns.BLOCK, t), squares.squares_of(columns.BLOCK, t)
-    nothing = np.empty(0, np.int64)
+    nothing, counts = np.empty(0, np.int64), np.empty(columns.BLOCK)
     columns.start_with(t)
     for start in range(0, x.shape[0], columns.BLOCK):
         at = slice(start, start + columns.BLOCK)
@@ -99,7 +99,7 @@ def of_few_logits(
         group.load_labels(labels[at], nothing, x.shape[1], g)
         columns.load_group(x, start, t)
         columns.find_frames(t, g)
-        _find_ties(t, g.largest, s.rest, tied[at])
+        _find_ties(t, g.largest, counts, tied[at])
         columns.find_squares(t, block.shape[0], g, s)
         _store_group(g, s, predicted[at], top[at], squared_error[at], cross_entropy[at], block)
 
@@ -117,7 +117,7 @@ def of_few_probs(
 ) -> Any:
     """`of_probs` under labels (n,) for few classes, many examples at a time, in any layout."""
     g, s = group.group_of(columns.BLOCK, t), squares.squares_of(columns.BLOCK, t)
-    nothing = np.empty(0, np.int64)
+    nothing, counts = np.empty(0, np.int64), np.empty(columns.BLOCK)
     columns.start_with(t)
     for start in range(0, q.shape[0], columns.BLOCK):
         at = slice(start, start + columns.BLOCK)
@@ -125,7 +125,7 @@ def of_few_probs(
         columns.load_group(q, start, t)
         columns.find_largest(t, g.largest)
         columns.find_tops(t, g.largest, s.tops)
-        _find_ties(t, g.largest, s.rest, tied[at])
+        _find_ties(t, g.largest, counts, tied[at])
         group.copy(s.tops, predicted[at])
         group.copy(g.largest, top[at])
         columns.take(t, g.places, min(columns.BLOCK, q.shape[0] - start), g.own)

@@ -99,7 +99,7 @@ def _store(x: Any, leading: Any, rest: Any, out: Any) -> Any:
         out[:] = (0.0, 0.0, 0.0, 0.0, np.nan, np.nan)
         return
     low, high = _range_of(x)
-    if low == high:  # as of most labels
+    if low == high:  # as of hard labels' entropy: nothing to add up
         out[:] = (np.float64(count), count * low, 0.0, 0.0, low, high)
         return
     total = _precise_sum(x, max(abs(low), abs(high)), leading, rest)

@@ -47,6 +47,7 @@ def checked_probs(
             furthest = float(furthest_from_one(read_only(probs)))
             if furthest <= sum_tolerance(0.0):
                 return probs, furthest
+        probs = np.ascontiguousarray(probs)  # NumPy adds up rows of another layout in another order
         sums = probs.sum(axis=1)
         deviation = float(np.abs(sums - 1.0).max())
     fault = probs_fault(probs, _ANY_SUM) or _sum_fault(probs, sums, text=text, renormalize=renormalize)

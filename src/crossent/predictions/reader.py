@@ -72,8 +72,8 @@ class OutputReader:
         where they are few.
         """
         dtype = np.dtype(np.float64) if wide else self.dtype
-        order: Literal["C", "F"] = "F" if wide and few(self.width) else "C"
-        matrix = as_matrix(batch, self.columns, self.width, dtype, place, order)
+        layout: Literal["C", "F"] = "F" if wide and few(self.width) else "C"
+        matrix = as_matrix(batch, self.columns, self.width, dtype, place, layout)
         if self.order is None or self.found.per_class:
             return matrix
         return np.ascontiguousarray(matrix[:, self.order])
@@ -97,7 +97,7 @@ class OutputReader:
 
     def _both(self, single: NDArray[np.float64]) -> NDArray[np.float64]:
         """The other class follows: 1 - q, or logit 0."""
-        both = np.zeros((len(single), 2))
+        both = np.zeros((len(single), 2), order="F")
         given = self.classes.index((self.found.classes or self.classes)[0])
         both[:, given] = single[:, 0]
         if self.found.kind == "probs":

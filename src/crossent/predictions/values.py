@@ -83,13 +83,13 @@ def as_matrix(
     width: int,
     dtype: np.dtype[Any],
     place: Place,
-    order: Literal["C", "F"] = "C",
+    layout: Literal["C", "F"] = "C",
 ) -> NDArray[Any]:
     """One list or array column as a matrix (n, width) that is C-contiguous, or columns of numbers as
-    one in the ``order`` given."""
+    one of the ``layout`` given."""
     if len(columns) == 1 and (matrix := _whole(batch[columns[0]], columns[0], width, place)) is not None:
         return np.ascontiguousarray(matrix)
-    out = np.empty((len(batch[columns[0]]), len(columns)), dtype, order)
+    out = np.empty((len(batch[columns[0]]), len(columns)), dtype, layout)
     for j, column in enumerate(columns):
         values = batch[column]
         if isinstance(values, np.ndarray):

@@ -48,7 +48,7 @@ def mixed(*places: int) -> int:
 
 
 def augmented(images: Tensor, size: int, random: torch.Generator) -> Tensor:
-    """A random crop of each middle (n, s, s, 3), turned, half of them mirrored, reflected at edges."""
+    """A random crop of each image's middle (n, s, s, 3), turned (corners lie beside it), or mirrored."""
     n = len(images)
 
     def uniform(low: float, high: float) -> Tensor:

@@ -62,7 +62,7 @@ def pixels(path: Path) -> Pixels:
         raise UnreadableImageError("the file is empty")
     try:
         with Image.open(io.BytesIO(content)) as image:
-            image.draft("RGB", (2 * SIDE, 2 * SIDE))  # a large JPEG is decoded at a fraction of its size
+            image.draft("RGB", (2 * MIDDLE, 2 * MIDDLE))  # a large JPEG is decoded at a fraction of its size
             upright = ImageOps.exif_transpose(image)
             return _square(_rgb(upright))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 OTHERS = 0.2
 """The rate of all other weights, as a share of that of the kernels."""
+_ADAMW = 1e-3
 _MOMENTUM = 0.95
 _DECAY_OF_KERNELS, _DECAY = 0.5, 0.2
 _WARM_UP = 0.25  # share of the steps in which rates climb
@@ -61,15 +62,26 @@ class Muon(torch.optim.AdamW):
 
 def optimizer_of(network: torch.nn.Module, rate: float) -> Muon:
     """The optimizer of a network, by the rate of its kernels; biases and norms do not decay."""
-    kernels = [p for p in network.parameters() if p.dim() == 4]
-    matrices = [p for p in network.parameters() if p.dim() in (2, 3)]
-    others = [p for p in network.parameters() if p.dim() not in (2, 3, 4)]
+    kernels = _kernels(network)
+    rest = [p for p in network.parameters() if not any(p is kernel for kernel in kernels)]
+    other = rate * OTHERS if kernels else rate
     groups = [
         {"params": kernels, "lr": rate, "weight_decay": _DECAY_OF_KERNELS, "orthogonal": True},
-        {"params": matrices, "lr": rate * OTHERS, "weight_decay": _DECAY},
-        {"params": others, "lr": rate * OTHERS, "weight_decay": 0.0},
+        {"params": [p for p in rest if p.dim() > 1], "lr": other, "weight_decay": _DECAY},
+        {"params": [p for p in rest if p.dim() <= 1], "lr": other, "weight_decay": 0.0},
     ]
     return Muon([group for group in groups if group["params"]], fused=True)
+
+
+def usual_rate(network: torch.nn.Module) -> float:
+    """The rate of a network that nothing is known of."""
+    return _ADAMW / OTHERS if _kernels(network) else _ADAMW
+
+
+def _kernels(network: torch.nn.Module) -> list[Tensor]:
+    """Those whose channels belong together, which depthwise ones do not."""
+    convolutions = (module for module in network.modules() if isinstance(module, torch.nn.Conv2d))
+    return [convolution.weight for convolution in convolutions if convolution.groups == 1]
 
 
 def one_cycle(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.OneCycleLR:

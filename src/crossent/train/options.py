@@ -34,7 +34,8 @@ class TrainOptions:
     task : classes, or one real number for each image.
     network : the name of one of the two networks.
     minutes, epochs : how long; one of the two, by default 10 minutes.
-    learning_rate : the highest of the one-cycle schedule; None: the network's own.
+    learning_rate : the highest of the one-cycle schedule; None: the network's own. Kernels of convolutions
+        move at it, all other weights at a fifth; where there are no kernels, all at it.
     label_smoothing : the share of each label that is spread evenly over the classes.
     class_weights : what each class's losses are multiplied by, those not named by 1; 'balanced': by the
         inverse of the class's share.

@@ -22,13 +22,13 @@ from crossent.train.checkpoints import load_tensors
 from crossent.train.criterion import criterion
 from crossent.train.images import MIDDLE, SIDE
 from crossent.train.network import built
+from crossent.train.optimizer import usual_rate
 from crossent.train.options import MINUTES, TrainOptions
 from crossent.train.run import MODEL, Config, config_of, outputs_of, write_config
 from crossent.train.store import Data
 from crossent.train.training import Order, Rows, Say
 
 _RATES = {"small": 0.01, "course": 5e-3}
-_RATE = 5e-3  # of a network of the user's own
 _FINE_TUNING = 0.25  # of the rate, where weights are given
 _LIBRARIES = ("torch", "lightning", "datasets", "pillow", "numpy", "safetensors")
 
@@ -72,7 +72,8 @@ def prepared(
     end = time.strftime("%H:%M", time.localtime(time.time() + seconds))
     takes = f"{seconds / 60:.0f} minutes, until {end}" if seconds >= 90 else f"{seconds:.0f} seconds"
     say(f"training on {len(order.rows):,} images, {epochs} epochs of {len(order)} steps: about {takes}")
-    rate = options.learning_rate or _RATES.get(name, _RATE) * (_FINE_TUNING if options.init else 1)
+    usual = _RATES.get(name, usual_rate(network)) * (_FINE_TUNING if options.init else 1)
+    rate = options.learning_rate or usual
     config: Config = {
         "schema": 1,
         "crossent": crossent.__version__,
