@@ -62,6 +62,7 @@ def printed_tables(text):
     return sections
 
 
+@pytest.mark.slow
 def test_every_section_and_every_contender_is_printed(smoke):
     text, found, _ = smoke
     printed = printed_tables(text)
@@ -83,6 +84,7 @@ def test_every_section_and_every_contender_is_printed(smoke):
     assert "left out of --smoke: torch.compile, first-use" in text
 
 
+@pytest.mark.slow
 def test_the_printed_ratios_are_those_of_the_printed_times(smoke):
     text, found, _ = smoke
     for name, section in found["sections"].items():
@@ -113,6 +115,7 @@ def test_the_printed_ratios_are_those_of_the_printed_times(smoke):
 LIBRARIES = ("copy", "crossent", "crossent.nn")
 
 
+@pytest.mark.slow
 def test_every_target_is_printed_with_whether_it_is_met(smoke):
     text, found, _ = smoke
     count = met = 0
@@ -126,6 +129,7 @@ def test_every_target_is_printed_with_whether_it_is_met(smoke):
     assert f"{met} of {count} targets met" in text
 
 
+@pytest.mark.slow
 def test_every_promise_on_exactness_is_kept(smoke):
     text, found, _ = smoke
     checks = found["sections"]["exactness"]["checks"]
@@ -138,6 +142,7 @@ def test_every_promise_on_exactness_is_kept(smoke):
                 assert (row["errors"]["loss"] or 0) <= 4
 
 
+@pytest.mark.slow
 def test_the_json_says_what_was_measured_where(smoke):
     _, found, picture = smoke
     assert found["threads"] == 2

@@ -99,7 +99,7 @@ def test_differences_are_counted_by_part(weighted):
         expected = [(of_kind & (part == which) & (w > 0)).sum() for of_kind in infinite]
         assert found.infinite[which].tolist() == expected
         here = finite & (part == which)
-        assert found.gap[which] == pytest.approx((w * d)[here].sum(), rel=1e-12, abs=1e-12)
+        assert found.gap[which] == pytest.approx((w[here] * d[here]).sum(), rel=1e-12, abs=1e-12)
     assert found.infinite.sum() > 0
     assert found.gap_weight == w[finite].sum()
     assert found.more_wrong.tolist() == [(d < -MORE_WRONG).sum(), (d > MORE_WRONG).sum()]

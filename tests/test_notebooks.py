@@ -28,7 +28,11 @@ def test_there_are_two():
     assert [path.stem for path in NOTEBOOKS] == ["which-is-more-wrong", "which-loss-to-train-on"]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.slow] if "train" in path.stem else []) for path in NOTEBOOKS],
+    ids=lambda path: path.stem,
+)
 def test_a_notebook_shows_what_comes_out(path, tmp_path, monkeypatch):
     # one thread, as training in small steps wants it; no file of a user's Jupyter is read or written
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

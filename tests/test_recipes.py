@@ -49,7 +49,10 @@ def test_every_recipe_is_run():
     assert [heading for heading, blocks in SECTIONS.items() if blocks] == [*FILES, *trackers]
 
 
-@pytest.mark.parametrize("heading", FILES)
+@pytest.mark.parametrize(
+    "heading",
+    ["PyTorch", *(pytest.param(name, marks=pytest.mark.slow) for name in FILES if name != "PyTorch")],
+)
 def test_what_a_recipe_writes_can_be_compared(heading, tmp_path):
     files, examples = FILES[heading]
     run(heading, tmp_path)
@@ -75,6 +78,7 @@ def run_with_metrics(heading, folder):
     return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_mlflow_keeps_every_figure(tmp_path):
     figures = run_with_metrics("MLflow", tmp_path)
     with sqlite3.connect(tmp_path / "mlflow.db") as database:
@@ -89,6 +93,7 @@ def test_mlflow_keeps_every_figure(tmp_path):
     assert kept["firm - mild/cross_entropy"] == pair["cross_entropy"]["difference"]
 
 
+@pytest.mark.slow
 def test_weights_and_biases_keeps_every_figure(tmp_path):
     figures = run_with_metrics("Weights & Biases", tmp_path)
     (log,) = tmp_path.glob("wandb/offline-run-*/*.wandb")

@@ -187,7 +187,8 @@ def test_the_gallery_reads_back(opened):
 @pytest.mark.parametrize(
     ("name", "dark"),
     [
-        *((name, False) for name in ("one_infinite", "one_model", "three_models", "hostile", "large")),
+        *((name, False) for name in ("one_infinite", "one_model", "three_models", "hostile")),
+        pytest.param("large", False, marks=pytest.mark.slow),
         *((name, dark) for name in ("worked_example", "photographs") for dark in (False, True)),
     ],
 )

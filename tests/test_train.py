@@ -44,7 +44,7 @@ def trained(folder, tmp_path_factory):
     """A finished run, what was said, and what it returned."""
     out = tmp_path_factory.mktemp("runs") / "ce"
     said = []
-    return fit(folder, out=out, options=TrainOptions(epochs=4, threads=1), say=said.append), said
+    return fit(folder, out=out, options=TrainOptions(epochs=12, threads=1), say=said.append), said
 
 
 # A whole run
@@ -71,7 +71,7 @@ def test_it_learns_what_can_be_learnt(trained):
     found, said = trained
     assert found.config["test"]["classification_error"] == 0
     assert said[-2].startswith("on 16 test images, scored this once: 0.0% wrong")
-    assert (said[-3]).startswith("epoch 4 of 4: training loss ")
+    assert (said[-3]).startswith("epoch 12 of 12: training loss ")
 
 
 def test_compare_takes_the_run_and_reports_its_curves(trained, tmp_path):
@@ -90,7 +90,7 @@ def test_ids_are_paths_below_the_folder(trained, folder):
 
 def test_the_best_epoch_is_kept(trained):
     rows = np.genfromtxt(trained[0].path / "metrics.csv", delimiter=",", names=True)
-    assert list(rows["epoch"]) == [1, 2, 3, 4]
+    assert list(rows["epoch"]) == list(range(1, 13))
     from safetensors import safe_open
 
     with safe_open(trained[0].path / "model.safetensors", "pt") as file:
@@ -144,7 +144,9 @@ def whole(folder, tmp_path_factory):
     return fit(folder, out=tmp_path_factory.mktemp("whole") / "run", options=options, **QUIET).path
 
 
-@pytest.mark.parametrize("epochs", [0, 1, 2])
+@pytest.mark.parametrize(
+    "epochs", [pytest.param(0, marks=pytest.mark.slow), 1, pytest.param(2, marks=pytest.mark.slow)]
+)
 def test_a_run_that_was_killed_ends_with_the_same_bits(folder, whole, tmp_path, epochs):
     killed = tmp_path / "killed"
     options = ["--epochs", "4", "--threads", "1", "--seed", "3", "--network", "course"]
@@ -248,7 +250,7 @@ def test_a_damaged_checkpoint_is_a_sentence(folder, tmp_path):
 
 def test_resume_keeps_to_what_the_run_began_with(folder, tmp_path, trained):
     out = trained[0].path
-    with pytest.raises(crossent.OptionError, match="epochs is 4, not 9; leave it out"):
+    with pytest.raises(crossent.OptionError, match="epochs is 12, not 9; leave it out"):
         fit(folder, out=out, resume=True, options=TrainOptions(epochs=9), **QUIET)
     with pytest.raises(crossent.OptionError, match="goes on with images of"):
         fit(tmp_path, out=out, resume=True, **QUIET)
@@ -383,6 +385,7 @@ def test_seeds_are_a_folder_that_compare_takes_as_one_model(folder, tmp_path):
         predict(tmp_path / "ce", [folder])
 
 
+@pytest.mark.slow
 def test_two_devices_train_together(folder, tmp_path):
     """A command of its own: the second device runs the same command again."""
     options = ["--devices", "2", "--epochs", "2", "--network", "course", "--threads", "1"]
@@ -409,7 +412,7 @@ def test_regression_from_a_manifest(tmp_path, monkeypatch):
         lines.append(f"{place}.png,{100 + 10 * level}")
     manifest = tmp_path / "manifest.csv"
     manifest.write_text("\n".join(lines))
-    options = ["--task", "regression", "--epochs", 30, "--threads", 1]
+    options = ["--task", "regression", "--epochs", 12, "--threads", 1]
     for seed in (0, 1):
         code, out, err = run("train", manifest, "--out", tmp_path / f"run{seed}", "--seed", seed, *options)
         assert (code, out) == (0, ""), err
