@@ -1,4 +1,4 @@
-# Two environments: .venv holds what a user gets, .venv-dev what the checks need.
+# Two environments: .venv holds what a user gets, .venv-dev what the checks need, and test-slow adds its peers.
 PYTHON ?= python3
 INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -13,7 +13,7 @@ test: lint
 docs: .venv-dev/installed
 	.venv-dev/bin/mkdocs build --strict
 
-test-slow: .venv-dev/installed
+test-slow: .venv-dev/installed-slow
 	.venv-dev/bin/python -m pytest -q -m slow
 
 lint: .venv-dev/installed
@@ -31,6 +31,10 @@ lint: .venv-dev/installed
 	@$(MAKE) --no-print-directory check-python
 	$(PYTHON) -m venv .venv-dev
 	.venv-dev/bin/python $(INSTALL) -e '.[dev]'
+	@touch $@
+
+.venv-dev/installed-slow: .venv-dev/installed
+	.venv-dev/bin/python $(INSTALL) -e '.[slow]'
 	@touch $@
 
 .PHONY: check-python

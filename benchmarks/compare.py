@@ -2,8 +2,9 @@
 
 ``python -m benchmarks.compare FOLDER`` writes two Parquet files of 10,000,000 rows and 10 classes (float32,
 zstd) into the folder, unless they are there, and measures each contender in a process of its own: wall time
-with its imports, and the peak of its resident memory (Linux only). ``--json FILE`` keeps it; ``--smoke``
-runs all of it on small files. The others compute three means per model; crossent all that a comparison says.
+with its imports, and the peak of its resident memory (Linux only). ``--csv`` does so with 1,000,000 rows of
+text; ``--json FILE`` keeps it; ``--smoke`` runs all of it on small files. The others compute three means per
+model, or only read; crossent all that a comparison says.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 
 CLASSES = 10
-ROWS, SMOKE_ROWS = 10_000_000, 20_000
+ROWS, CSV_ROWS, SMOKE_ROWS = 10_000_000, 1_000_000, 20_000
 REPEATS, SMOKE_REPEATS = 3, 1
 _GROUP = 1_000_000
 
@@ -99,9 +101,28 @@ def means_of(file):
 means = [means_of(file) for file in files]
 """,
 }
+CSV_CONTENDERS: dict[str, str] = {
+    "crossent": CONTENDERS["crossent"],
+    "PyArrow, read_csv": """
+import pyarrow.csv
+means = None
+for file in files:
+    pyarrow.csv.read_csv(file)
+""",
+    "PyArrow, open_csv": """
+import pyarrow.csv
+means = None
+for file in files:
+    for batch in pyarrow.csv.open_csv(file):
+        pass
+""",
+    "Polars, streaming": CONTENDERS["Polars, streaming"].replace("scan_parquet", "scan_csv"),
+}
 _LIBRARIES = {
     "crossent": "numpy",
     "bare PyArrow scan": "pyarrow",
+    "PyArrow, read_csv": "pyarrow",
+    "PyArrow, open_csv": "pyarrow",
     "Polars, streaming": "polars",
     "DuckDB": "duckdb",
     "scikit-learn": "scikit-learn",
@@ -127,14 +148,18 @@ def write_predictions(path: Path, rows: int, seed: int, classes: int = CLASSES) 
     os.replace(partial, path)
 
 
-def files_in(folder: Path, rows: int) -> list[Path]:
+def files_in(folder: Path, rows: int, *, text: bool = False) -> list[Path]:
     """The two files, written where they are not there."""
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"nn{seed}-{rows}.parquet" for seed in (1, 2)]
     for seed, path in enumerate(files, 1):
         if not path.exists():
             write_predictions(path, rows, seed)
-    return files
+        if text and not path.with_suffix(".csv").exists():
+            partial = path.with_suffix(".part")
+            pyarrow.csv.write_csv(pq.read_table(path), partial)
+            os.replace(partial, path.with_suffix(".csv"))
+    return [path.with_suffix(".csv") for path in files] if text else files
 
 
 def measured(code: str, files: list[Path], repeats: int) -> dict[str, Any]:
@@ -156,10 +181,11 @@ def measured(code: str, files: list[Path], repeats: int) -> dict[str, Any]:
     }
 
 
-def table(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """One line per contender; times also as a multiple of Polars' three means."""
-    reference = found["Polars, streaming"].get("seconds")
-    lines = [f"{'':24}{'seconds':>9}{'× Polars':>10}{'peak MB':>9}   error, squared error, cross-entropy"]
+def table(found: Mapping[str, Mapping[str, Any]], beside: str) -> str:
+    """One line per contender; times also as a multiple of one of them."""
+    reference = found.get(beside, {}).get("seconds")
+    times = f"× {beside.partition(',')[0]}"
+    lines = [f"{'':24}{'seconds':>9}{times:>10}{'peak MB':>9}   error, squared error, cross-entropy"]
     for name, one in found.items():
         if "failed" in one:
             lines.append(f"{name:24}failed: {one['failed']}")
@@ -176,19 +202,21 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the two files are, or will be")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--smoke", action="store_true", help="small files, once")
+    parser.add_argument("--csv", action="store_true", help="text instead of Parquet")
     parser.add_argument("--rows", type=int, help="another number of rows")
-    parser.add_argument("--only", action="append", choices=CONTENDERS)
+    parser.add_argument("--only", action="append", choices=[*CONTENDERS, *CSV_CONTENDERS])
     given = parser.parse_args()
-    rows = given.rows or (SMOKE_ROWS if given.smoke else ROWS)
-    files = files_in(given.folder, rows)
+    rows = given.rows or (SMOKE_ROWS if given.smoke else CSV_ROWS if given.csv else ROWS)
+    files = files_in(given.folder, rows, text=given.csv)
     measured(CONTENDERS["crossent"], files_in(given.folder, SMOKE_ROWS), 1)  # what is compiled once is kept
-    chosen = {name: CONTENDERS[name] for name in given.only or CONTENDERS}
+    known = CSV_CONTENDERS if given.csv else CONTENDERS
+    chosen = {name: code for name, code in known.items() if name in (given.only or known)}
     repeats = SMOKE_REPEATS if given.smoke else REPEATS
     found = {name: measured(code, files, repeats) for name, code in chosen.items()}
     versions = {name: version(_LIBRARIES[name]) for name in chosen}
     megabytes = sum(path.stat().st_size for path in files) / 1e6
     print(f"2 models, {rows:,} rows, {CLASSES} classes, {megabytes:,.0f} MB; {os.cpu_count()} processors")
-    print(table({"Polars, streaming": {"failed": "not asked"}, **found}) if given.only else table(found))
+    print(table(found, "PyArrow, read_csv" if given.csv else "Polars, streaming"))
     if given.json:
         about = {"rows": rows, "processor": platform.processor(), "processors": os.cpu_count()}
         given.json.write_text(json.dumps({**about, "versions": versions, "contenders": found}, indent=1))

@@ -78,3 +78,9 @@ def waited_for(sign, seconds=60.0):
             return said
         time.sleep(0.02)
     raise AssertionError(f"nobody read the file in {seconds} seconds")
+
+
+def busy(begun, until):
+    """Says that it has begun, and keeps its processors until somebody has left word."""
+    begun.write_text("begun")
+    waited_for(until)

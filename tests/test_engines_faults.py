@@ -16,10 +16,12 @@ import pytest
 from pyarrow.fs import PyFileSystem
 
 from crossent import ClusterError, PredictionsError, compare
-from faults import Deadly, Slow, waited_for
+from faults import Deadly, Slow, busy, waited_for
 from test_engines import BLOCK, on_ray
 
 ray = pytest.importorskip("ray")
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
+
 pytestmark = pytest.mark.filterwarnings(
     "ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"
 )
@@ -106,18 +108,27 @@ def test_a_worker_that_dies_every_time(cluster, sources, tmp_path):
 
 
 def test_a_machine_that_is_removed(cluster, sources, expected, tmp_path):
+    """All others are busy until it has begun to read, so that a shard is sure to be its own."""
     sign = tmp_path / "sign"
+    held = []
+    for number, machine in enumerate(machine for machine in ray.nodes() if machine["Alive"]):
+        only = NodeAffinitySchedulingStrategy(machine["NodeID"], soft=False)
+        both = ray.remote(num_cpus=2, max_retries=0, scheduling_strategy=only)(busy)
+        held.append(both.remote(tmp_path / f"begun-{number}", sign))
+        waited_for(tmp_path / f"begun-{number}")
     node = cluster.add_machine()
 
     def remove():
-        waited_for(sign)
-        cluster.remove_machine(node)
+        try:
+            waited_for(sign)
+        finally:
+            cluster.remove_machine(node)
 
     wait = later(remove)
     slow = Slow("nn2/part-", sign, node=node)
     assert compare(sources, options=on(slow)).to_json() == expected
     wait()
-    assert sign.exists()
+    ray.get(held)
 
 
 def test_a_slow_shard_holds_up_no_other(cluster, sources, expected, tmp_path):

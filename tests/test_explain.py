@@ -263,7 +263,7 @@ def test_on_a_terminal_a_browser_is_opened_unless_it_is_declined(choice, tmp_pat
     ("out", "sentence"),
     [
         ("nowhere/page.html", "crossent: nowhere: no such folder\n"),
-        (".", "crossent: .: Is a directory\n"),
+        (".", "crossent: .: it is a folder; name a file in it\n"),
     ],
 )
 def test_a_page_that_cannot_be_written_is_one_sentence(out, sentence, tmp_path):

@@ -236,7 +236,7 @@ def test_the_command_writes_it_beside_the_table(worked):
     ("arguments", "code", "sentence"),
     [
         (["--report", "no/such/report.html"], 1, "crossent: no/such: no such folder\n"),
-        (["--report", "folder"], 1, "crossent: folder: Is a directory\n"),
+        (["--report", "folder"], 1, "crossent: folder: it is a folder; name a file in it\n"),
         (["--images", "folder"], 2, "crossent: --images is for the report: add --report FILE\n"),
         (["--report", "r.html", "--images", "nowhere"], 1, "crossent: nowhere: no such folder\n"),
         (["--report", "NN1.csv"], 1, "crossent: NN1.csv: it is one of the sources; name another file\n"),

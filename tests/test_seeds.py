@@ -262,6 +262,15 @@ def test_a_run_that_holds_seeds_too_could_mean_either(folder, tmp_path):
     )
 
 
+def test_seeds_that_are_files_are_not_parts_of_one(folder, tmp_path):
+    for seed in (1, 2, 3):
+        shutil.copy(folder / "ce" / f"seed-{seed}" / "predictions.parquet", tmp_path / f"seed-{seed}.parquet")
+    assert refused(tmp_path) == (
+        f"{tmp_path}/seed-1.parquet looks like the predictions of one seed of several, not like a part of one"
+        f" file: move it to {tmp_path}/seed-1/predictions.parquet, or name it otherwise"
+    )
+
+
 def test_seeds_of_two_kinds(tmp_path):
     for seed, kind in ((1, "logits"), (2, "probs")):
         path = tmp_path / "ce" / f"seed-{seed}"

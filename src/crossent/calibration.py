@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from crossent.kernels.cooling import slopes
 from crossent.kernels.layout import read_only
-from crossent.measures import example_losses, top_probability
+from crossent.measures import example_losses
 from crossent.reliability import EDGES, Reliability
 from crossent.sample import MOST_VALUES, SampledRows, most_rows
 from crossent.statistics import Estimate, wilson_share
@@ -122,9 +122,8 @@ def temperature_of(sample: SampledRows, model: int, *, kind: Kind, confidence: f
     """
     fold = sample.hashes % np.uint64(FOLDS)
     order = np.argsort(fold, kind="stable")
-    sample = sample.taken(order)
-    outputs = sample.outputs[model].astype(np.float64, copy=False)
-    labels, weights = sample.labels, sample.weights
+    outputs = sample.outputs[model][order].astype(np.float64, copy=False)
+    labels, weights = sample.labels[order], None if sample.weights is None else sample.weights[order]
     losses = example_losses(outputs, labels, kind=kind, clip=None)
     correct = losses.wrong == 0
     before = Temperature(
@@ -132,7 +131,7 @@ def temperature_of(sample: SampledRows, model: int, *, kind: Kind, confidence: f
         None,
         len(sample),
         float(np.average(losses.cross_entropy, weights=weights)),
-        calibration_error(Reliability.of(top_probability(outputs, kind), correct, weights)),
+        calibration_error(Reliability.of(losses.top, correct, weights)),
     )
     impossible = int(np.count_nonzero(losses.zero))
     if len(sample) < FEWEST:
@@ -258,6 +257,6 @@ def _cross_validated(rows: _Rows, start: float) -> tuple[Floats, Floats]:
         inverse = _inverse_temperature(rows, others, start=start)
         # four folds may fit best past a bound even where all five do not
         scaled = rows.gaps[held] * min(max(inverse, LOWEST), HIGHEST)
-        costs[held] = example_losses(scaled, rows.labels[held], kind="logits", clip=None).cross_entropy
-        top[held] = top_probability(scaled, "logits")
+        losses = example_losses(scaled, rows.labels[held], kind="logits", clip=None)
+        costs[held], top[held] = losses.cross_entropy, losses.top
     return costs, top

@@ -48,7 +48,7 @@ def check_place(path: Path, sources: Iterable[Path] = ()) -> None:
     A file that is one of the ``sources`` is not written over.
     """
     if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise IsADirectoryError(errno.EISDIR, "it is a folder; name a file in it", str(path))
     check_folder(path.parent)
     place = path if _is_special(path) else path.parent
     if not os.access(place, os.W_OK):

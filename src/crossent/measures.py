@@ -86,8 +86,3 @@ def probs_of(outputs: Floats, kind: Kind) -> Floats:
     probs = np.empty(outputs.shape)
     blocks.softmax(outputs, probs, workers=1)
     return probs
-
-
-def top_probability(outputs: Floats, kind: Kind) -> Floats:
-    """The probability of each row's most probable class, from logits or probabilities (n, k)."""
-    return np.asarray(probs_of(outputs, kind).max(axis=1))

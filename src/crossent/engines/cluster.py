@@ -19,7 +19,7 @@ from typing import Any
 from crossent.engines.machines import Machine
 from crossent.errors import ClusterError, CrossentError, MissingExtraError
 from crossent.predictions import Predictions, Shards, Told, rows_per_block, shards_of
-from crossent.tally import Rule, Tally, tally_block
+from crossent.tally import Bar, Rule, Tally, tally_block
 
 _MOST_BLOCKS = 256  # of a shard: what a lost worker costs, and what a row group read twice does not
 _SHARDS_A_WORKER = 4  # so that a slow one does not hold up the others at the end
@@ -62,7 +62,11 @@ def tally_on_ray(
         at_once = workers or _processors(ray)
         cut = _evenly(shards.blocks, at_once) if blocks is None else list(blocks)
         total: Tally | None = None
-        for done, part in _results(ray, shards, rule, cut, at_once):
+
+        def bar() -> Bar | None:
+            return None if total is None else total.bar
+
+        for done, part in _results(ray, shards, rule, cut, at_once, bar):
             here.refuse_other(part.machine)  # one that came later
             if part.error is not None:
                 raise part.error
@@ -81,14 +85,17 @@ def tally_on_ray(
     return total
 
 
-def _tally_shard(shards: Shards, rule: Rule, blocks: range) -> _Done:
-    """What a worker does: read its blocks, add them up; a sentence is a result like any other."""
+def _tally_shard(shards: Shards, rule: Rule, blocks: range, bar: Bar | None) -> _Done:
+    """What a worker does: read its blocks, add them up; a sentence is a result like any other.
+
+    It keeps of its rows what its own blocks and the ``bar`` of those added up before would.
+    """
     machine = Machine.here()
     shard = shards.shard(blocks)
     total: Tally | None = None
     try:
         for block in shard.read():
-            part = tally_block(block, rule, None if total is None else total.bar)
+            part = tally_block(block, rule, bar if total is None else total.bar)
             if total is None:
                 total = part
             else:
@@ -105,7 +112,12 @@ def _evenly(blocks: int, workers: int) -> list[range]:
 
 
 def _results(
-    ray: Any, shards: Shards, rule: Rule, cut: Sequence[range], at_once: int
+    ray: Any,
+    shards: Shards,
+    rule: Rule,
+    cut: Sequence[range],
+    at_once: int,
+    bar: Callable[[], Bar | None],
 ) -> Iterator[tuple[int, _Done]]:
     """Each shard's place and result, as they come; an error first once all shards before it are done.
 
@@ -120,7 +132,7 @@ def _results(
         while running or waiting:
             while waiting and len(running) < at_once:
                 place = waiting.popleft()
-                running[task.remote(*given, cut[place])] = place
+                running[task.remote(*given, cut[place], bar())] = place
             (ready, *_), _ = ray.wait(list(running), num_returns=1)
             place = running.pop(ready)
             part, lost = _fetched(ray, ready, cut[place], rule)

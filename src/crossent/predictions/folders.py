@@ -59,8 +59,13 @@ def contents(folder: Stored) -> Contents:
             f"{folder} is a folder without {PREDICTIONS}, without seed-1, seed-2, ..., and without Parquet or"
             " Arrow files: name a predictions file"
         )
-    for part in parts:
+    for part, entry in zip(parts, named, strict=True):
         _refuse_link_out(part, folder)
+        if seed := _SEED.fullmatch(PurePosixPath(entry.base_name).stem):
+            raise PredictionsError(
+                f"{part} looks like the predictions of one seed of several, not like a part of one file:"
+                f" move it to {folder}/{seed.group()}/{PREDICTIONS}, or name it otherwise"
+            )
     return Contents({}, parts)
 
 
