@@ -12,9 +12,11 @@ import pytest
 
 from crossent import ClusterError, CompareOptions, MissingExtraError, OptionError, PredictionsError, compare
 from crossent.comparison import estimated, opened
+from crossent.engines import cluster as engine
 from crossent.engines import tally_on_ray
 from crossent.engines.machines import Machine
 from crossent.kernels.threads import count
+from crossent.sample import MOST_ROWS
 from crossent.tally import Rule
 
 ray = pytest.importorskip("ray")
@@ -89,6 +91,24 @@ def test_clusters_of_examples_and_arrays_in_memory(cluster, folder):
     q = np.random.default_rng(4).dirichlet([1, 1], BLOCK + 5)
     given = {"labels": np.zeros(BLOCK + 5, int), "kind": "probs"}
     assert compare({"m": q}, options=on_ray(), **given).to_json() == compare({"m": q}, **given).to_json()
+
+
+def test_later_shards_bring_no_rows_that_cannot_be_kept(cluster, folder, monkeypatch):
+    fetched, brought = engine._fetched, []
+
+    def counted(*given):
+        part, lost = fetched(*given)
+        brought.append(sum(map(len, part.tally.sample.parts)))
+        return part, lost
+
+    monkeypatch.setattr(engine, "_fetched", counted)
+    predictions = opened(
+        [folder / "nn1.parquet"], labels=None, classes=None, kind=None, options=CompareOptions()
+    )
+    rule = Rule(predictions.models, predictions.classes, None, 20)
+    tally_on_ray(predictions, rule, workers=1, blocks=[range(3), range(3, 6)])
+    assert brought[0] == MOST_ROWS  # of 196,608
+    assert brought[1] < 0.6 * (ROWS - 3 * BLOCK)  # about 100,000 of 196,608 of those that followed
 
 
 def test_progress_is_told_of_every_row(cluster, folder):
