@@ -205,6 +205,7 @@ def test_log_loss_is_that_of_the_others():
     assert found["scikit-learn log_loss"].run() == pytest.approx(exact, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_what_is_not_installed_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "optax", None)
     contenders.module.cache_clear()

@@ -72,6 +72,7 @@ def test_a_broken_promise_is_found(monkeypatch, broken, promise):
     assert all(found.values())
 
 
+@pytest.mark.slow
 def test_a_result_that_depends_on_its_place_is_found(monkeypatch):
     def sums(logits):
         return logits.sum(axis=1) + np.float32(len(logits))

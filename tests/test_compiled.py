@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import crossent
 
 PACKAGE = Path(crossent.__file__).parent
@@ -53,9 +55,49 @@ def test_where_the_package_cannot_be_written_the_users_cache_is_used(tmp_path):
     assert list((tmp_path / "cache" / "crossent").glob("numba-*"))
 
 
+@pytest.mark.slow
 def test_where_nothing_can_be_written_it_compiles_each_time(tmp_path):
     package = copied(tmp_path)
     (package / "kernels" / "__pycache__").write_text("")
     (tmp_path / "cache").write_text("")
     assert run(tmp_path) == SAID
     assert run(tmp_path) == SAID
+
+
+EVERYTHING = """
+import hashlib, sys
+import numpy as np
+import crossent
+
+rng, digest = np.random.default_rng(0), hashlib.sha256()
+for classes in (3, 40, 5000):
+    labels = rng.integers(0, classes, 50)
+    soft = crossent.softmax(rng.normal(0, 3, (50, classes)))
+    for dtype in ("float16", "float32", "float64"):
+        logits = rng.normal(0, 9, (50, classes)).astype(dtype)
+        found = [crossent.softmax(logits), crossent.log_softmax(logits), crossent.logsumexp(logits)]
+        for p in (labels, soft.astype(dtype)):
+            found += [crossent.softmax_cross_entropy(logits, p), crossent.softmax_squared_error(logits, p)]
+            found += crossent.softmax_cross_entropy_and_grad(logits, p)
+            found += crossent.softmax_squared_error_and_grad(logits, p)
+        for values in found:
+            digest.update(np.asarray(values).tobytes())
+    for p in (labels, soft):
+        for kind, outputs in (("logits", [logits, logits + 1]), ("probs", [soft, soft[:, ::-1]])):
+            digest.update(crossent.compare(outputs, labels=p, kind=kind).to_json().encode())
+print(digest.hexdigest())
+"""
+
+
+def test_a_process_that_only_loads_finds_the_same():
+    """What is kept needs nothing that compiling brings with it; a symbol that it lacked would end the process."""
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", EVERYTHING], capture_output=True, text=True, check=True, env=environment
+        )
+        for _ in range(2)
+    )
+    assert second.stderr == ""
+    assert len(first.stdout) == 65
+    assert first.stdout == second.stdout

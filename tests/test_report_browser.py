@@ -187,9 +187,13 @@ def test_the_gallery_reads_back(opened):
 @pytest.mark.parametrize(
     ("name", "dark"),
     [
-        *((name, False) for name in ("one_infinite", "one_model", "three_models", "hostile")),
-        pytest.param("large", False, marks=pytest.mark.slow),
-        *((name, dark) for name in ("worked_example", "photographs") for dark in (False, True)),
+        *((name, False) for name in ("three_models", "hostile", "photographs")),
+        *(("worked_example", dark) for dark in (False, True)),
+        *(
+            pytest.param(name, False, marks=pytest.mark.slow)
+            for name in ("large", "one_infinite", "one_model")
+        ),
+        pytest.param("photographs", True, marks=pytest.mark.slow),
     ],
 )
 def test_nobody_is_shut_out(opened, name, dark):
@@ -338,7 +342,10 @@ VIEWS = {
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("name", ["worked_example", "photographs", "cifar", "large"])
+@pytest.mark.parametrize(
+    "name",
+    ["worked_example", "photographs", *(pytest.param(n, marks=pytest.mark.slow) for n in ("cifar", "large"))],
+)
 def test_screenshots(opened, name, view):
     if name == "cifar" and not DATA.exists():
         pytest.skip("shared/data is not beside the repository")

@@ -18,6 +18,7 @@ import llvmlite
 import numba
 from llvmlite import binding
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, NullCache, _CacheLocator
+from numba.core.runtime import rtsys
 from numba.misc.appdirs import user_cache_dir
 
 HERE = Path(__file__).parent
@@ -109,7 +110,10 @@ class _Cache(FunctionCache):
     _impl_class = _Stored
 
     def load_overload(self, signature: Any, target: Any) -> Any:
-        found = super().load_overload(signature, target)
+        """What is kept, or None. Machine code needs no more of Numba than its memory: all that Numba's own
+        way loads first, which takes half a second, is what compiling needs, and then loads itself."""
+        rtsys.initialize(target)
+        found = self._load_overload(signature, target)
         if found is None:
             _announce()
         return found
