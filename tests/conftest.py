@@ -20,6 +20,8 @@ def pytest_configure(config):
         for kind in ("logits", "probs"):
             for labels in ([0], even):
                 crossent.compare([even * 2], labels=labels * 2, kind=kind)
+    for kind in ("logit", "prob"):  # columns, which are not put into rows
+        crossent.compare([{"label": [0, 1], f"{kind}_a": [0.5, 0.5], f"{kind}_b": [0.5, 0.5]}])
 
 
 @pytest.fixture(scope="session")

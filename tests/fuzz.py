@@ -254,7 +254,8 @@ def _serve(connection, folder):
     import crossent.comparison  # noqa: F401 what is loaded once is not part of a case
 
     check("csv", 0, folder)
-    check("parquet", 0, folder)
+    for number in range(8):  # logits and probabilities, in columns and in lists: what is compiled once
+        check("parquet", number, folder)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + BYTES, used + BYTES))
     connection.send(None)

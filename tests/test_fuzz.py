@@ -3,6 +3,8 @@
 import io
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import fuzz
@@ -47,8 +49,6 @@ def refused(path):
 
 
 def test_a_name_of_a_column_that_is_not_utf8(tmp_path):
-    import pyarrow.parquet as pq
-
     out = io.BytesIO()
     pq.write_table(table(NN1), out)
     path = tmp_path / "nn1.parquet"
@@ -57,8 +57,6 @@ def test_a_name_of_a_column_that_is_not_utf8(tmp_path):
 
 
 def test_text_in_parquet_that_is_not_utf8(tmp_path):
-    import pyarrow.parquet as pq
-
     path = tmp_path / "nn1.parquet"
     out = io.BytesIO()
     pq.write_table(table(NN1, ids=["one", "two", "six"]), out, compression="none", use_dictionary=False)
@@ -88,3 +86,26 @@ def test_an_open_quote_does_not_fill_the_screen(tmp_path):
     path = tmp_path / "nn1.csv"
     path.write_text(csv_text(NN1, ids=["x" * 5000, "x" * 5000, "3"]), encoding="utf-8")
     assert len(refused(path)) < 400
+
+
+def test_an_arrow_message_that_claims_two_gigabytes(tmp_path):
+    path = tmp_path / "nn1.arrow"
+    out = io.BytesIO()
+    with pa.ipc.new_file(out, table(NN1).schema) as file:
+        file.write_table(table(NN1))
+    data = bytearray(out.getvalue())
+    data[12:16] = (2**31 - 8).to_bytes(4, "little")  # after the magic and a mark the length of the schema
+    path.write_bytes(data)
+    assert refused(path) == (
+        f"{path} is no complete Arrow file (a message longer than the file): write it again"
+    )
+
+
+def test_a_signalling_nan_is_told_of_once(tmp_path):
+    """Warnings are errors here: the processor gives one where such a number is widened."""
+    path = tmp_path / "nn1.parquet"
+    q = np.array([0.9, 0.1, 0.4], np.float32)
+    q.view(np.uint32)[1] = 0x7FA00000
+    columns = {"label": [0, 1, 0], "prob_a": q, "prob_b": 1 - np.array([0.9, 0.1, 0.4], np.float32)}
+    pq.write_table(pa.table(columns), path)
+    assert refused(path).startswith(f"{path}, row 2, column prob_a: nan")

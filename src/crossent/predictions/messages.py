@@ -31,6 +31,8 @@ def unpacked_sizes(stored: Stored) -> Iterator[int]:
             (length,) = struct.unpack("<i", start[4:])
             if length <= 0:
                 return
+            if length > file.size() - at:  # before memory is made for it
+                raise ValueError("a message longer than the file")
             try:
                 message = _Table.root(file.read(length))
                 body = message.number(_BODY, "<q")

@@ -77,6 +77,7 @@ def as_vector(values: Any, column: str, place: Place) -> NDArray[Any]:
     return from_arrow(_plain(values, column, place))
 
 
+@np.errstate(invalid="ignore")  # a signalling nan is found by `check`
 def as_matrix(
     batch: dict[str, Any],
     columns: Sequence[str],
