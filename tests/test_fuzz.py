@@ -72,6 +72,20 @@ def test_a_header_of_numpy_without_an_end(tmp_path):
     assert refused(path) == f"{path} is no complete NumPy array: write it again with numpy.save"
 
 
+def test_an_array_that_python_2_wrote_is_read_without_a_word(tmp_path):
+    """Warnings are errors here, and NumPy gives one."""
+    out = io.BytesIO()
+    np.save(out, NN1)
+    path = tmp_path / "nn1.npy"
+    path.write_bytes(out.getvalue().replace(b"(3, 2), }  ", b"(3L, 2L), }"))
+    assert b"3L" in path.read_bytes()
+    found = compare([path], labels=[0, 1, 0], kind="probs")
+    assert (
+        found.models["nn1"].cross_entropy
+        == compare([NN1], labels=[0, 1, 0], kind="probs").models["model 1"].cross_entropy
+    )
+
+
 def test_a_name_of_an_array_that_is_not_what_the_directory_says(tmp_path):
     out = io.BytesIO()
     np.savez(out, probs=NN1, labels=np.array([0, 1, 0]))

@@ -6,6 +6,7 @@ Pickles are never opened. What the arrays mean is decided elsewhere.
 from __future__ import annotations
 
 import math
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -210,7 +211,9 @@ def _header(stream: IO[bytes], place: str) -> tuple[tuple[int, ...], bool, np.dt
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
-        return read(stream)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what Python 2 wrote, which is read all the same
+            return read(stream)
     except (zipfile.BadZipFile, zlib.error):
         raise
     except Exception as error:  # a damaged header makes NumPy raise whatever Python's own parser does
