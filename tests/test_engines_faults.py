@@ -20,8 +20,6 @@ from faults import Deadly, Slow, busy, waited_for
 from test_engines import BLOCK, on_ray
 
 ray = pytest.importorskip("ray")
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
-
 pytestmark = pytest.mark.filterwarnings(
     "ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"
 )
@@ -109,6 +107,8 @@ def test_a_worker_that_dies_every_time(cluster, sources, tmp_path):
 
 def test_a_machine_that_is_removed(cluster, sources, expected, tmp_path):
     """All others are busy until it has begun to read, so that a shard is sure to be its own."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
     sign = tmp_path / "sign"
     held = []
     for number, machine in enumerate(machine for machine in ray.nodes() if machine["Alive"]):
@@ -128,6 +128,7 @@ def test_a_machine_that_is_removed(cluster, sources, expected, tmp_path):
     slow = Slow("nn2/part-", sign, node=node)
     assert compare(sources, options=on(slow)).to_json() == expected
     wait()
+    assert sign.exists()
     ray.get(held)
 
 
@@ -140,7 +141,7 @@ def test_a_slow_shard_holds_up_no_other(cluster, sources, expected, tmp_path):
     found = compare_predictions(predictions, options, progress=lambda rows: came.append(time.monotonic()))
     assert found.to_json() == expected
     assert len(came) == 4
-    assert came[3] - came[2] > 1.0, "the others waited for it"
+    assert came[3] - came[2] > 2.0, "the others waited for it"
 
 
 def test_a_shard_that_cannot_be_read_is_named(cluster, sources, tmp_path):

@@ -476,7 +476,7 @@ def test_few_examples_decide(wrong, few):
 p_lists = st.lists(st.none() | st.floats(0, 1) | st.sampled_from([0.0, 1.0, 0.01, 0.02]), max_size=12)
 
 
-@settings(max_examples=8, deadline=None)  # statsmodels collects garbage in every call
+@settings(max_examples=20, deadline=None)  # statsmodels collects garbage in every call
 @given(p_lists)
 def test_holm_agrees_with_statsmodels(p_values):
     found = holm(p_values)
