@@ -229,9 +229,9 @@ def test_one_infinite_run_makes_the_mean_infinite(tmp_path):
 
 def test_a_majority_is_the_first_class_of_those_named_most():
     def run(*predicted):
-        zeros = np.zeros(len(predicted))
+        zeros = np.zeros((3, len(predicted)))
         no = np.zeros(len(predicted), bool)
-        return ExampleLosses(np.array(predicted), zeros, no, no, no, zeros, zeros, 0.0)
+        return ExampleLosses(np.array(predicted), zeros[0], no, no, zeros, 0.0)
 
     found = averaged([run(2, 1, 0), run(2, 0, 1), run(1, 1, 2), run(1, 2, 2)])
     assert found.predicted.tolist() == [1, 1, 2]

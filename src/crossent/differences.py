@@ -44,9 +44,18 @@ class Differences:
     gap_weight: float
 
     @classmethod
-    def of(cls, a: ExampleLosses, b: ExampleLosses, weights: Floats | None = None) -> Differences:
-        """Of two models, row by row; ``weights`` (n,), or None where every row counts alike."""
-        series = np.empty((3, len(a.cross_entropy)))
+    def of(
+        cls,
+        a: ExampleLosses,
+        b: ExampleLosses,
+        weights: Floats | None = None,
+        into: Floats | None = None,
+    ) -> Differences:
+        """Of two models, row by row; ``weights`` (n,), or None where every row counts alike.
+
+        ``into`` is where the series (3, n) go.
+        """
+        series = np.empty_like(a.series) if into is None else into
         parts, more_wrong = np.zeros(len(PARTS), np.int64), np.zeros(2, np.int64)
         infinite = np.zeros((len(PARTS), 3), np.int64)
         gap = np.zeros(len(PARTS) + 1)

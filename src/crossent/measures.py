@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,43 +26,52 @@ class ExampleLosses:
     """One model's losses on the rows of a block, known to 4 units in the last place and ``resolution``.
 
     ``predicted`` is the first largest output, ``top`` its probability, ``tied`` tells where it was not
-    alone, ``zero`` where the label had probability 0, also if that was clipped. Where a model is several
-    seeds, ``wrong`` is the share of them that are wrong.
+    alone, ``zero`` where the label had probability 0, also if that was clipped. The ``series`` (3, n) are
+    wrong, squared error and cross-entropy.
     """
 
     predicted: Ints
     top: Floats
     tied: NDArray[np.bool_]
-    wrong: NDArray[np.bool_] | Floats
     zero: NDArray[np.bool_]
-    squared_error: Floats
-    cross_entropy: Floats
+    series: Floats
     resolution: float
 
-    @cached_property
-    def series(self) -> Floats:
-        """Wrong, squared error and cross-entropy (3, n)."""
-        return np.array([self.wrong, self.squared_error, self.cross_entropy], np.float64)
+    @property
+    def wrong(self) -> Floats:
+        """1 where the prediction is wrong; where a model is several seeds, the share that are."""
+        wrong: Floats = self.series[0]
+        return wrong
+
+    @property
+    def squared_error(self) -> Floats:
+        squared_error: Floats = self.series[1]
+        return squared_error
+
+    @property
+    def cross_entropy(self) -> Floats:
+        cross_entropy: Floats = self.series[2]
+        return cross_entropy
 
 
 def example_losses(
-    outputs: Floats, labels: Ints | Floats, *, kind: Kind, clip: float | None
+    outputs: Floats, labels: Ints | Floats, *, kind: Kind, clip: float | None, into: Floats | None = None
 ) -> ExampleLosses:
     """The measures of each row, from logits or probabilities (n, k) and labels (n,) or (n, k).
 
-    A probability below ``clip`` costs the cross-entropy of ``clip``; None clips nothing.
+    A probability below ``clip`` costs the cross-entropy of ``clip``; None clips nothing. ``into`` is where
+    the series (3, n) go.
     """
-    found = blocks.measures_of(outputs, labels, logits=kind == "logits")
-    cross_entropy = found.cross_entropy
+    series = np.empty((3, len(outputs))) if into is None else into
+    wrong, squared_error, cross_entropy = series
+    found = blocks.measures_of(outputs, labels, squared_error, cross_entropy, logits=kind == "logits")
+    np.not_equal(found.predicted, label_of(labels), out=wrong)
     zero = np.isinf(cross_entropy)
     if clip is not None:
-        cross_entropy = _clipped(cross_entropy, outputs, labels, kind, clip)
-    wrong = found.predicted != label_of(labels)
+        cross_entropy[:] = _clipped(cross_entropy, outputs, labels, kind, clip)
     # a stored probability is rounded itself, so a loss near 0 is known to that much only
     resolution = 4 * _UNIT if kind == "probs" else 0.0
-    return ExampleLosses(
-        found.predicted, found.top, found.tied, wrong, zero, found.squared_error, cross_entropy, resolution
-    )
+    return ExampleLosses(found.predicted, found.top, found.tied, zero, series, resolution)
 
 
 def _clipped(

@@ -66,7 +66,7 @@ class SampledRows:
             self.hashes[rows],
             self.rows[rows],
             self.labels[rows],
-            tuple(q[rows] for q in self.outputs),
+            tuple(q.T.take(rows, axis=1).T for q in self.outputs),
             None if self.weights is None else self.weights[rows],
             tuple(values[rows] for values in self.losses),
         )

@@ -13,22 +13,18 @@ from numpy.typing import NDArray
 from crossent.measures import ExampleLosses
 
 
-def averaged(runs: Sequence[ExampleLosses]) -> ExampleLosses:
-    """The mean losses of several runs on the same rows; of one run, its own.
+def averaged(runs: Sequence[ExampleLosses], into: NDArray[np.float64] | None = None) -> ExampleLosses:
+    """The mean losses of several runs on the same rows; ``into`` is where the series (3, n) go.
 
     ``wrong`` becomes the share of the runs that are wrong, ``predicted`` the class that most of them
     predict (the first of several); a row is tied, or its label has probability 0, where it is in any run.
     """
-    if len(runs) == 1:
-        return runs[0]
     return ExampleLosses(
         _most_predicted(np.stack([run.predicted for run in runs])),
         np.mean([run.top for run in runs], axis=0),
         np.any([run.tied for run in runs], axis=0),
-        np.mean([run.wrong for run in runs], axis=0),
         np.any([run.zero for run in runs], axis=0),
-        np.mean([run.squared_error for run in runs], axis=0),
-        np.mean([run.cross_entropy for run in runs], axis=0),
+        np.mean([run.series for run in runs], axis=0, out=into),
         max(run.resolution for run in runs),
     )
 

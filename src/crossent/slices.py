@@ -32,8 +32,10 @@ def slice_sums(
     """The sums of each slice that has rows; ``codes`` (n,) are places in ``names``."""
     # codes of a block fit into 16 bits, which are sorted by counting
     order = np.argsort(codes.astype(np.uint16), kind="stable")
-    found, firsts = np.unique(codes[order], return_index=True)
-    groups = SeriesSums.by_group(series, weights, clusters, order, np.append(firsts, len(order)))
+    counts = np.bincount(codes)
+    (found,) = np.nonzero(counts)
+    starts = np.append(0, np.cumsum(counts[found]))
+    groups = SeriesSums.by_group(series, weights, clusters, order, starts)
     return {names[code]: sums for code, sums in zip(found.tolist(), groups, strict=True)}
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import combinations, islice
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ from crossent.slices import MOST_CLASSES, SliceSums, combined_slices, slice_sums
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+S = TypeVar("S", Sequence[Series], Floats)
 
 SHOWN = 20
 """Up to this many examples are kept whole, to be printed."""
@@ -50,6 +52,21 @@ class Rule:
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
         return tuple(combinations(range(len(self.models)), 2))
+
+    @property
+    def series(self) -> int:
+        """How many series there are: of each model, pair and run of several seeds three, two of the labels."""
+        runs = sum(len(model.seeds) for model in self.models)
+        return 3 * (len(self.models) + len(self.pairs) + runs) + 2
+
+    def apart(self, series: S) -> tuple[list[S], list[S], list[list[S]]]:
+        """The series by threes: of each model, of each pair, of the runs of each model of several seeds."""
+        threes = iter([series[start : start + 3] for start in range(0, self.series - 2, 3)])
+
+        def some(count: int) -> list[S]:
+            return list(islice(threes, count))
+
+        return some(len(self.models)), some(len(self.pairs)), [some(len(model.seeds)) for model in self.models]
 
 
 @dataclass(frozen=True)
@@ -72,7 +89,8 @@ class BlockFloats:
 
     Attributes
     ----------
-    series : the block's series, in the order that `MeasureSeries` takes apart.
+    series : the block's series, in the order that `Rule.apart` knows; None where those of its classes,
+        which together have all of its rows, say it too.
     by_class, by_value : the same of each slice.
     weight : Σ w; the number of rows without weights.
     labels : None for hard labels without weights, where counts say it all.
@@ -82,7 +100,7 @@ class BlockFloats:
     ids_digest, labels_digest : digests.
     """
 
-    series: SeriesSums
+    series: SeriesSums | None
     by_class: SliceSums
     by_value: SliceSums
     weight: float
@@ -92,6 +110,11 @@ class BlockFloats:
     bins: Floats
     ids_digest: bytes
     labels_digest: bytes
+
+    @property
+    def whole(self) -> tuple[SeriesSums, ...]:
+        """The sums of all rows, in one piece or in several."""
+        return tuple(self.by_class.values()) if self.series is None else (self.series,)
 
 
 @dataclass(frozen=True)
@@ -119,14 +142,14 @@ class MeasureSeries:
 
     @classmethod
     def of(cls, series: Sequence[Series], rule: Rule) -> MeasureSeries:
-        threes = iter([Measures(*series[start : start + 3]) for start in range(0, len(series) - 2, 3)])
-
-        def some(count: int) -> tuple[Measures, ...]:
-            return tuple(islice(threes, count))
-
-        models, pairs = some(len(rule.models)), some(len(rule.pairs))
-        runs = tuple(some(len(model.seeds)) for model in rule.models)
-        return cls(models, pairs, runs, series[-2], series[-1])
+        models, pairs, runs = rule.apart(series)
+        return cls(
+            tuple(Measures(*three) for three in models),
+            tuple(Measures(*three) for three in pairs),
+            tuple(tuple(Measures(*three) for three in its) for its in runs),
+            series[-2],
+            series[-1],
+        )
 
 
 @dataclass(frozen=True)
@@ -230,7 +253,7 @@ class Tally:
             examples=int(self.labels.sum()),
             weighted=self.weighted,
             clustered=self.clustered,
-            whole=MeasureSeries.of(combined([block.series for block in blocks]), self.rule),
+            whole=MeasureSeries.of(combined([one for block in blocks for one in block.whole]), self.rule),
             by_class=_by_slice([block.by_class for block in blocks], self.rule),
             by_value=_by_slice([block.by_value for block in blocks], self.rule),
             frequencies=mass / weight,
@@ -264,26 +287,29 @@ class Tally:
 def tally_block(block: Block, rule: Rule, bar: Bar | None = None) -> Tally:
     """The sums of one block, from its rows alone; rows below the bar are not kept whole."""
     bar = bar or Bar(EVERY_HASH, (Least(),) * len(rule.pairs))
-    outputs = list(zip(by_model(block.outputs, rule.models), rule.models, strict=True))
-    runs = [
-        tuple(example_losses(q, block.labels, kind=model.kind, clip=rule.clip) for q in its)
-        for its, model in outputs
-    ]
-    losses = [averaged(one) for one in runs]
-    alone = tuple(q for its, model in outputs if not model.seeds for q in its)
     label, weights = label_of(block.labels), block.weights
-    series = [one.series for one in losses]
+    series = np.empty((rule.series, len(label)))
+    of_models, of_pairs, of_runs = rule.apart(series)
+    outputs = list(by_model(block.outputs, rule.models))
+    runs = [
+        tuple(
+            example_losses(q, block.labels, kind=model.kind, clip=rule.clip, into=place)
+            for q, place in zip(its, places or [own], strict=True)
+        )
+        for its, model, own, places in zip(outputs, rule.models, of_models, of_runs, strict=True)
+    ]
+    losses = [
+        averaged(its, own) if model.seeds else its[0]
+        for its, model, own in zip(runs, rule.models, of_models, strict=True)
+    ]
+    series[-2:] = _label_series(block.labels)
+    alone = tuple(q for its, model in zip(outputs, rule.models, strict=True) if not model.seeds for q in its)
     describe = cache(partial(_example, block, rule, losses))  # of many pairs, several name the same rows
     pairs, gap, gap_weight = [], np.zeros((len(rule.pairs), len(PARTS))), np.zeros(len(rule.pairs))
     for place, (a, b) in enumerate(rule.pairs):
-        differences = Differences.of(losses[a], losses[b], weights)
-        series.append(differences.series)
+        differences = Differences.of(losses[a], losses[b], weights, of_pairs[place])
         gap[place], gap_weight[place] = differences.gap, differences.gap_weight
         pairs.append(PairCounts.of(differences, weights, describe, rule.top, bar.least[place]))
-    for one, model in zip(runs, rule.models, strict=True):
-        if model.seeds:
-            series += [run.series for run in one]
-    stacked = np.concatenate([*series, _label_series(block.labels)])
     reliability = [
         Reliability.of(
             np.concatenate([run.top for run in one]),
@@ -294,11 +320,12 @@ def tally_block(block: Block, rule: Rule, bar: Bar | None = None) -> Tally:
     ]
     by_class = {}
     if len(rule.classes) <= MOST_CLASSES:
-        by_class = slice_sums(rule.classes, label, stacked, weights, block.clusters)
+        by_class = slice_sums(rule.classes, label, series, weights, block.clusters)
+    plain = weights is None and block.clusters is None
     floats = BlockFloats(
-        SeriesSums.of(stacked, weights, block.clusters),
+        None if plain and by_class else SeriesSums.of(series, weights, block.clusters),
         by_class,
-        {} if block.slices is None else slices_by_value(block.slices, stacked, weights, block.clusters),
+        {} if block.slices is None else slices_by_value(block.slices, series, weights, block.clusters),
         float(len(label) if weights is None else weights.sum()),
         _label_floats(block, label, len(rule.classes)),
         gap,

@@ -22,10 +22,17 @@ def of_bins(top: Any, correct: Any, weights: Any, edges: Any, examples: Any, rig
             bin -= 1
         while bin < last and value > edges[bin + 1]:
             bin += 1
-        w = weights[i] if weights.shape[0] > 0 else 1.0
         examples[bin] += 1
         right[bin] += correct[i]
-        sums[0, bin] += w
-        sums[1, bin] += w * w
-        sums[2, bin] += w * correct[i]
-        sums[3, bin] += w * value
+        if weights.shape[0] > 0:
+            w = weights[i]
+            sums[0, bin] += w
+            sums[1, bin] += w * w
+            sums[2, bin] += w * correct[i]
+            sums[3, bin] += w * value
+        else:
+            sums[3, bin] += value
+    if weights.shape[0] == 0:
+        sums[0] += examples
+        sums[1] += examples
+        sums[2] += right

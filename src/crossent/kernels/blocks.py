@@ -22,13 +22,11 @@ Array = NDArray[Any]
 
 
 class Measures(NamedTuple):
-    """Of each example: the first largest output, its probability, whether it has an equal, two losses."""
+    """Of each example: the first largest output, its probability, whether it has an equal."""
 
     predicted: NDArray[np.int64]
     top: NDArray[np.float64]
     tied: NDArray[np.bool_]
-    squared_error: NDArray[np.float64]
-    cross_entropy: NDArray[np.float64]
 
 
 Kernel = Callable[..., int]
@@ -149,27 +147,30 @@ def ordered(outputs: Array) -> Array:
     return np.require(outputs, np.float64, ["F" if by_class else "C", "A"])
 
 
-def measures_of(outputs: Array, target: Array, *, logits: bool) -> Measures:
-    """The three measures of float64 rows that have been checked, by the calling thread alone."""
+def measures_of(outputs: Array, target: Array, squares: Array, costs: Array, *, logits: bool) -> Measures:
+    """The three measures of float64 rows that have been checked, by the calling thread alone.
+
+    Squared errors and cross-entropies go into `squares` and `costs` (n,).
+    """
     n, k = outputs.shape
-    found = Measures(np.empty(n, np.int64), np.empty(n), np.empty(n, np.bool_), np.empty(n), np.empty(n))
+    found = Measures(np.empty(n, np.int64), np.empty(n), np.empty(n, np.bool_))
     x = read_only(ordered(outputs))
     hard = target.ndim == 1
     labels = read_only(target if hard else target.argmax(axis=1))
     p = _NO_ROWS if hard else _distributions(target)
     if not logits and hard and few(k):
-        measures.of_few_probs(x, labels, *found, np.empty((k, columns.BLOCK)))
+        measures.of_few_probs(x, labels, *found, squares, costs, np.empty((k, columns.BLOCK)))
         return found
     if not logits:
-        measures.of_probs(read_only(np.ascontiguousarray(x)), labels, p, *found)
+        measures.of_probs(read_only(np.ascontiguousarray(x)), labels, p, *found, squares, costs)
         return found
     if few(k):
-        measures.of_few_logits(x, labels, *found, np.empty((k, columns.BLOCK)))
+        measures.of_few_logits(x, labels, *found, squares, costs, np.empty((k, columns.BLOCK)))
     else:
-        measures.of_logits(x, labels, *found)
+        measures.of_logits(x, labels, *found, squares, costs)
     if not hard:
-        squared_error(x, p, found.squared_error, workers=1)
-        cross_entropy(x, p, found.cross_entropy, workers=1)
+        squared_error(x, p, squares, workers=1)
+        cross_entropy(x, p, costs, workers=1)
     return found
 
 

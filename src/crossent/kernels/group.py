@@ -88,8 +88,11 @@ def is_ignored(label: Any, ignored: Any) -> Any:
 
 @loop
 def least_sum(x: Any) -> Any:
-    """A sum of exponentials below this may lack some that have underflown."""
-    return np.float64(np.finfo(x.dtype).tiny) * 2.0**30
+    """A sum of exponentials below this may lack some that have underflown.
+
+    The smallest normal number stands here: `np.finfo` would make every process load SciPy beside the kernel.
+    """
+    return (2.0**-126 if x.itemsize == 4 else 2.0**-1022) * 2.0**30
 
 
 @loop

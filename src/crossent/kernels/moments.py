@@ -125,8 +125,8 @@ def of_groups(series: Any, order: Any, starts: Any, out: Any) -> Any:
     series (series, n) that are not finite are left out.
     """
     kept, leading, rest = np.empty(order.shape[0] + 1), np.empty(_PIECE), np.empty(_PIECE)
-    for group in range(starts.shape[0] - 1):
-        rows = order[starts[group] : starts[group + 1]]
-        for i in range(series.shape[0]):
+    for i in range(series.shape[0]):  # one series after the other, which stays in the second-level cache
+        for group in range(starts.shape[0] - 1):
+            rows = order[starts[group] : starts[group + 1]]
             count = _take_finite(series[i], rows, kept)
             _store(kept[:count], leading, rest, out[group, i])
