@@ -45,7 +45,7 @@ class Fault:
     reason: Reason
 
 
-def logits_fault(logits: NDArray[np.float64]) -> Fault | None:
+def logits_fault(logits: NDArray[np.floating[Any]]) -> Fault | None:
     """The first row (n, k) with nan, +inf, or no finite logit; None where every row has a softmax."""
     largest = logits.max(axis=1)
     bad = ~np.isfinite(largest)

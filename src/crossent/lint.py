@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossent.predictions import Block, ModelSource, Predictions, by_model
+from crossent.predictions import Block, ModelSource, Outputs, Predictions, by_model
 from crossent.predictions.rounding import decimals
 from crossent.wording import Kind, count
 
@@ -88,11 +88,11 @@ def look(block: Block, models: Sequence[ModelSource]) -> Facts:
     )
 
 
-def _run_facts(labels: Ints | Floats, q: Floats, kind: Kind) -> RunFacts:
+def _run_facts(labels: Ints | Floats, q: Outputs, kind: Kind) -> RunFacts:
     sums_to_one = (
         kind == "logits"
         and _everywhere(lambda rows: (rows >= 0) & (rows <= 1), q)
-        and _everywhere(lambda rows: np.abs(rows.sum(axis=1) - 1) <= 1e-6, q)
+        and _everywhere(lambda rows: np.abs(rows.sum(axis=1, dtype=np.float64) - 1) <= 1e-6, q)
     )
     one_hot = kind == "probs" and _one_hot(q)
     constant = _everywhere(lambda rows: rows == q[:1], q)
@@ -101,11 +101,11 @@ def _run_facts(labels: Ints | Floats, q: Floats, kind: Kind) -> RunFacts:
         sums_to_one,
         one_hot,
         one_hot and _is_label(labels, q),
-        blake2b(q[:1].tobytes(), digest_size=16).digest() if constant else None,
+        blake2b(q[:1].astype(np.float64).tobytes(), digest_size=16).digest() if constant else None,
     )
 
 
-def _coarse_decimals(q: Floats, limit: int) -> int | None:
+def _coarse_decimals(q: Outputs, limit: int) -> int | None:
     for rows in (q[:_FIRST], q):
         found = decimals(rows)
         if found is None or found > limit:
@@ -113,15 +113,15 @@ def _coarse_decimals(q: Floats, limit: int) -> int | None:
     return found
 
 
-def _everywhere(holds: Callable[..., NDArray[np.bool_]], *outputs: Floats) -> bool:
+def _everywhere(holds: Callable[..., NDArray[np.bool_]], *outputs: Outputs) -> bool:
     return all(bool(holds(*(q[rows] for q in outputs)).all()) for rows in (slice(_FIRST), slice(None)))
 
 
-def _one_hot(q: Floats) -> bool:
+def _one_hot(q: Outputs) -> bool:
     return _everywhere(lambda rows: (rows == 0) | (rows == 1), q) and bool(np.all(q.sum(axis=1) == 1))
 
 
-def _is_label(labels: Ints | Floats, q: Floats) -> bool:
+def _is_label(labels: Ints | Floats, q: Outputs) -> bool:
     if labels.ndim == 2:
         return bool(np.array_equal(labels, q))
     return bool(np.all(q[np.arange(len(q)), labels.astype(np.intp)] == 1))

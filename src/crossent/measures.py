@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from crossent import reference
 from crossent.kernels import blocks
-from crossent.predictions import Kind
+from crossent.predictions import Kind, Outputs
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -55,7 +55,7 @@ class ExampleLosses:
 
 
 def example_losses(
-    outputs: Floats, labels: Ints | Floats, *, kind: Kind, clip: float | None, into: Floats | None = None
+    outputs: Outputs, labels: Ints | Floats, *, kind: Kind, clip: float | None, into: Floats | None = None
 ) -> ExampleLosses:
     """The measures of each row, from logits or probabilities (n, k) and labels (n,) or (n, k).
 
@@ -75,7 +75,7 @@ def example_losses(
 
 
 def _clipped(
-    cross_entropy: Floats, outputs: Floats, labels: Ints | Floats, kind: Kind, clip: float
+    cross_entropy: Floats, outputs: Outputs, labels: Ints | Floats, kind: Kind, clip: float
 ) -> Floats:
     if labels.ndim == 1:
         return np.minimum(cross_entropy, -math.log(clip))
@@ -87,10 +87,11 @@ def label_of(labels: Ints | Floats) -> Ints:
     return (np.argmax(labels, axis=1) if labels.ndim == 2 else labels).astype(np.int64, copy=False)
 
 
-def probs_of(outputs: Floats, kind: Kind) -> Floats:
+def probs_of(outputs: Outputs, kind: Kind) -> Floats:
     """Probabilities from outputs (n, k) of either kind."""
+    given = outputs.astype(np.float64, copy=False)
     if kind == "probs":
-        return outputs
-    probs = np.empty(outputs.shape)
-    blocks.softmax(outputs, probs, workers=1)
+        return given
+    probs = np.empty(given.shape)
+    blocks.softmax(given, probs, workers=1)
     return probs

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossent.predictions import Block, rows_per_block
+from crossent.predictions import Block, Outputs, rows_per_block
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -48,7 +48,7 @@ class SampledRows:
     hashes: Hashes
     rows: Ints
     labels: Ints | Floats
-    outputs: tuple[NDArray[np.floating[Any]], ...]
+    outputs: tuple[Outputs, ...]
     weights: Floats | None = None
     losses: tuple[Floats, ...] = ()
 
@@ -130,8 +130,10 @@ class Sample:
         return rows.taken(np.lexsort((rows.rows, rows.hashes))[: self.most])
 
 
-def _narrowed(outputs: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+def _narrowed(outputs: Outputs) -> Outputs:
     """As float32, if every value survives it."""
+    if outputs.dtype == np.float32:
+        return outputs
     for rows in (outputs[:8], outputs):  # the first rows settle it for nearly every block
         with np.errstate(over="ignore"):
             narrow = rows.astype(np.float32)

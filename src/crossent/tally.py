@@ -55,7 +55,7 @@ class Rule:
 
     @property
     def series(self) -> int:
-        """How many series there are: of each model, pair and run of several seeds three, two of the labels."""
+        """How many series there are: three of each model, pair, and run of several seeds; two of labels."""
         runs = sum(len(model.seeds) for model in self.models)
         return 3 * (len(self.models) + len(self.pairs) + runs) + 2
 
@@ -66,7 +66,8 @@ class Rule:
         def some(count: int) -> list[S]:
             return list(islice(threes, count))
 
-        return some(len(self.models)), some(len(self.pairs)), [some(len(model.seeds)) for model in self.models]
+        models, pairs = some(len(self.models)), some(len(self.pairs))
+        return models, pairs, [some(len(model.seeds)) for model in self.models]
 
 
 @dataclass(frozen=True)

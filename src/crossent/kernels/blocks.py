@@ -142,13 +142,16 @@ def few(classes: int) -> bool:
 
 @np.errstate(invalid="ignore")  # a signalling nan is found by whoever looks for nan
 def ordered(outputs: Array) -> Array:
-    """Float64 rows (n, k) as measures are taken of them: row by row; of few classes also class by class."""
-    by_class = outputs.flags.f_contiguous and few(outputs.shape[1])
-    return np.require(outputs, np.float64, ["F" if by_class else "C", "A"])
+    """Rows (n, k) as measures are taken of them: float64, row by row; of few classes also class by class,
+    and then also float32."""
+    if outputs.flags.f_contiguous and few(outputs.shape[1]):
+        number = np.float32 if outputs.dtype == np.float32 else np.float64
+        return np.require(outputs, number, ["F", "A"])
+    return np.require(outputs, np.float64, ["C", "A"])
 
 
 def measures_of(outputs: Array, target: Array, squares: Array, costs: Array, *, logits: bool) -> Measures:
-    """The three measures of float64 rows that have been checked, by the calling thread alone.
+    """The three measures, in float64, of rows that have been checked, by the calling thread alone.
 
     Squared errors and cross-entropies go into `squares` and `costs` (n,).
     """
@@ -162,7 +165,7 @@ def measures_of(outputs: Array, target: Array, squares: Array, costs: Array, *, 
         measures.of_few_probs(x, labels, *found, squares, costs, np.empty((k, columns.BLOCK)))
         return found
     if not logits:
-        measures.of_probs(read_only(np.ascontiguousarray(x)), labels, p, *found, squares, costs)
+        measures.of_probs(read_only(np.ascontiguousarray(x, np.float64)), labels, p, *found, squares, costs)
         return found
     if few(k):
         measures.of_few_logits(x, labels, *found, squares, costs, np.empty((k, columns.BLOCK)))

@@ -88,7 +88,7 @@ def is_ignored(label: Any, ignored: Any) -> Any:
 
 @loop
 def least_sum(x: Any) -> Any:
-    """A sum of exponentials below this may lack some that have underflown.
+    """A sum of exponentials of this type below this may lack some that have underflown.
 
     The smallest normal number stands here: `np.finfo` would make every process load SciPy beside the kernel.
     """
@@ -96,13 +96,13 @@ def least_sum(x: Any) -> Any:
 
 
 @loop
-def loss_of(x: Any, place: Any, largest: Any, others: Any, own: Any) -> Any:
+def loss_of(x: Any, place: Any, largest: Any, others: Any, own: Any, tiny: Any) -> Any:
     """-log of the softmax of one class, from its exponential and the sum of the others."""
     if own == 0.0:  # underflown beside the largest
         base, floor, power = frame_of(largest)
         top = np.float64(exponential(largest, base, floor, power))
         return (np.float64(largest) - np.float64(x[place])) + log_of_share(others - top, top)
-    if others < least_sum(x):
+    if others < tiny:
         others = 0.0
         for j in range(x.shape[0]):
             if j != place:
@@ -147,13 +147,13 @@ def find_losses(block: Any, g: Any) -> Any:
     """
     for i in range(g.loss.shape[0]):
         g.loss[i] = log_of_share(g.others[i], np.float64(g.own[i]))
-    tiny = least_sum(block)
+    tiny = least_sum(g.own)
     if _count_odd(g, tiny) == 0:
         return False
     for i in range(block.shape[0]):
         largest, others, own = g.largest[i], g.others[i], np.float64(g.own[i])
         if has_softmax(largest, others + own) and not _is_plain(largest, others, own, tiny):
-            g.loss[i] = loss_of(block[i], g.places[i], largest, others, own)
+            g.loss[i] = loss_of(block[i], g.places[i], largest, others, own, tiny)
     return True
 
 

@@ -103,7 +103,7 @@ def cross_entropies(
             _smoothed(label, weights, kept, spread_evenly, amounts)
         else:
             _amounts(p[i], weights, kept, spread_evenly, amounts)
-        spread = group.loss_of(x[i], top, largest, others, own)
+        spread = group.loss_of(x[i], top, largest, others, own, group.least_sum(x))
         total = 0.0
         for start in range(0, k, rows.PIECE):
             stop = min(start + rows.PIECE, k)

@@ -3,7 +3,15 @@
 Formats, names of columns and models, pairing of rows. What blocks are good for is decided elsewhere.
 """
 
-from crossent.predictions.block import Block, Kind, ModelSource, Predictions, by_model, rows_per_block
+from crossent.predictions.block import (
+    Block,
+    Kind,
+    ModelSource,
+    Outputs,
+    Predictions,
+    by_model,
+    rows_per_block,
+)
 from crossent.predictions.columns import Columns
 from crossent.predictions.images import Image, ImageColumn
 from crossent.predictions.opened import open_sources
@@ -18,6 +26,7 @@ __all__ = [
     "ImageColumn",
     "Kind",
     "ModelSource",
+    "Outputs",
     "Predictions",
     "PredictionsWriter",
     "Shards",

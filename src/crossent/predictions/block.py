@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from crossent.wording import Kind as Kind
 
+Outputs = NDArray[np.float64] | NDArray[np.float32]
+
 if TYPE_CHECKING:
     from crossent.predictions.images import ImageColumn
 
@@ -34,9 +36,9 @@ class Block:
     index : position of the block, from 0.
     ids : Arrow string array of length n, or None where rows are paired by position.
     labels : int64 array (n,) of class indices, or float64 array (n, k) of label distributions.
-    outputs : one float64 array (n, k) per run, in the order of the models, whose runs follow each other:
-        logits or probabilities, as the model's `ModelSource.kind` says. C-contiguous, or, of few classes
-        that a file holds in columns, the other way round.
+    outputs : one array (n, k) per run, in the order of the models, whose runs follow each other: logits or
+        probabilities, as the model's `ModelSource.kind` says. Float64 and C-contiguous; of few classes that
+        a file holds in columns, the other way round, and float32 where the file has that.
     deviations : per run the largest |sum of a row - 1| before any renormalising; 0.0 for logits.
     weights : float64 array (n,), finite and >= 0, or None where every row counts alike.
     clusters : Arrow string array of length n that says which rows belong together, or None.
@@ -46,7 +48,7 @@ class Block:
     index: int
     ids: Any | None
     labels: NDArray[np.int64] | NDArray[np.float64]
-    outputs: tuple[NDArray[np.float64], ...]
+    outputs: tuple[Outputs, ...]
     deviations: tuple[float, ...]
     weights: NDArray[np.float64] | None = None
     clusters: Any | None = None

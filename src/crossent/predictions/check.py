@@ -15,6 +15,7 @@ from crossent.arrays import Fault, Reason, logits_fault, precision, probs_fault,
 from crossent.errors import PredictionsError
 from crossent.kernels.layout import read_only
 from crossent.kernels.sums import furthest_from_one
+from crossent.predictions.block import Outputs
 from crossent.predictions.rounding import decimals
 
 Floats = NDArray[np.float64]
@@ -25,7 +26,7 @@ At = Callable[[int, int | None], str]
 _ANY_SUM = float(np.finfo(np.float64).max)  # entries first: only inf is further from 1
 
 
-def checked_logits(logits: Floats, at: At) -> Floats:
+def checked_logits(logits: Outputs, at: At) -> Outputs:
     """The logits, where every row has a softmax."""
     fault = logits_fault(logits) if len(logits) else None
     if fault is not None:
@@ -34,8 +35,8 @@ def checked_logits(logits: Floats, at: At) -> Floats:
 
 
 def checked_probs(
-    probs: Floats, at: At, *, text: bool, renormalize: bool = False, what: What = "probabilities"
-) -> tuple[Floats, float]:
+    probs: Outputs, at: At, *, text: bool, renormalize: bool = False, what: What = "probabilities"
+) -> tuple[Outputs, float]:
     """The probabilities, divided by their sums if asked for, and the largest |sum - 1| before it.
 
     ``text`` widens the tolerance by half a unit of the last printed digit per class.
@@ -47,7 +48,8 @@ def checked_probs(
             furthest = float(furthest_from_one(read_only(probs)))
             if furthest <= sum_tolerance(0.0):
                 return probs, furthest
-        probs = np.ascontiguousarray(probs)  # NumPy adds up rows of another layout in another order
+        # NumPy adds up rows of another layout or type in another way
+        probs = np.ascontiguousarray(probs, np.float64)
         sums = probs.sum(axis=1)
         deviation = float(np.abs(sums - 1.0).max())
     fault = probs_fault(probs, _ANY_SUM) or _sum_fault(probs, sums, text=text, renormalize=renormalize)
@@ -58,7 +60,7 @@ def checked_probs(
     return (probs / sums[:, None] if renormalize else probs), deviation
 
 
-def refuse_outside(probs: Floats, at: At) -> None:
+def refuse_outside(probs: Outputs, at: At) -> None:
     """Each value by itself must be a probability."""
     bad = ~((probs >= 0.0) & (probs <= 1.0))
     if bad.any():

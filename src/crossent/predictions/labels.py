@@ -84,7 +84,8 @@ class LabelReader:
         def at(row: int, column: int | None) -> str:
             return place.at(row, self._column_name(column))
 
-        return checked_probs(soft, at, text=self.table.text, what="soft labels")[0]
+        checked, _ = checked_probs(soft, at, text=self.table.text, what="soft labels")
+        return checked.astype(np.float64, copy=False)
 
     def _column_name(self, column: int | None) -> str:
         if column is None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from crossent.kernels.blocks import few, ordered
 from crossent.predictions.beside import Beside, BesideColumns
+from crossent.predictions.block import Outputs
 from crossent.predictions.check import checked_logits, checked_probs, refuse_outside
 from crossent.predictions.columns import OutputColumns
 from crossent.predictions.labels import LabelReader, Labels
@@ -68,11 +69,11 @@ class OutputReader:
     def stored(self, batch: dict[str, Any], place: Place, *, wide: bool) -> NDArray[Any]:
         """The outputs as stored, in the order of the classes; one column where the source is binary.
 
-        ``wide``: single columns are put together as float64, which they are computed in, and stay columns
-        where they are few.
+        ``wide``: single columns are put together as they are computed in; few of them stay columns.
         """
-        dtype = np.dtype(np.float64) if wide else self.dtype
-        layout: Literal["C", "F"] = "F" if wide and few(self.width) else "C"
+        columns = wide and few(self.width)
+        dtype = self.dtype if not wide or (columns and self.dtype == np.float32) else np.dtype(np.float64)
+        layout: Literal["C", "F"] = "F" if columns else "C"
         matrix = as_matrix(batch, self.columns, self.width, dtype, place, layout)
         if self.order is None or self.found.per_class:
             return matrix
@@ -80,8 +81,8 @@ class OutputReader:
 
     def finished(
         self, stored: NDArray[Any], place: Place, *, text: bool, renormalize: bool
-    ) -> tuple[NDArray[np.float64], float]:
-        """Checked float64 outputs (n, k), and the largest |sum - 1| of probabilities."""
+    ) -> tuple[Outputs, float]:
+        """Checked outputs (n, k), and the largest |sum - 1| of probabilities."""
         values = ordered(stored)
 
         def at(row: int, column: int | None) -> str:
@@ -95,13 +96,13 @@ class OutputReader:
             return checked_logits(values, at), 0.0
         return checked_probs(values, at, text=text, renormalize=renormalize)
 
-    def _both(self, single: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _both(self, single: Outputs) -> NDArray[np.float64]:
         """The other class follows: 1 - q, or logit 0."""
         both = np.zeros((len(single), 2), order="F")
         given = self.classes.index((self.found.classes or self.classes)[0])
         both[:, given] = single[:, 0]
         if self.found.kind == "probs":
-            both[:, 1 - given] = 1.0 - single[:, 0]
+            both[:, 1 - given] = 1.0 - both[:, given]
         return both
 
     def _column_name(self, column: int) -> str:

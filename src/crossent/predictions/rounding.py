@@ -5,6 +5,8 @@ No policy: what follows from it is said in `check` and in the lint room.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,12 +14,13 @@ MOST_DECIMALS = 12
 _FLOAT32_UNIT = 2.0**-24
 
 
-def decimals(values: NDArray[np.float64]) -> int | None:
+def decimals(values: NDArray[np.floating[Any]]) -> int | None:
     """The fewest decimals, up to 12, that print every value to float32's precision; None where none do.
 
     To float32's, so that a rounded value is known in whatever it was stored. -inf fits any grid; NaN
     and +inf fit none.
     """
+    values = values.astype(np.float64, copy=False)
     with np.errstate(over="ignore", invalid="ignore"):
         for digits in range(MOST_DECIMALS + 1):
             scale = 10.0**digits
