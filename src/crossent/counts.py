@@ -15,6 +15,7 @@ from crossent.differences import Differences
 from crossent.extremes import Example, LargestSizes, Ranking
 from crossent.measures import ExampleLosses
 from crossent.reliability import BinCounts
+from crossent.seeds import in_one
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -61,7 +62,7 @@ class ModelCounts:
         classes: int,
         bins: BinCounts,
     ) -> ModelCounts:
-        predicted = np.concatenate([label * classes + run.predicted for run in runs])
+        predicted = in_one([label * classes + run.predicted for run in runs])
         cells, counts = _counted(predicted, classes**2)
         return cls(
             sum(int(np.count_nonzero(run.wrong)) for run in runs),

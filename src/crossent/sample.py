@@ -96,19 +96,22 @@ class Sample:
         return cls(most_rows(classes), (part,), cut)._cleared()
 
     def plus(self, other: Sample) -> Sample:
-        parts = [*(part.up_to(other.cut) for part in self.parts), *(p.up_to(self.cut) for p in other.parts)]
-        kept = tuple(part for part in parts if len(part))
-        return Sample(self.most, kept, min(self.cut, other.cut))._cleared()
+        cut = min(self.cut, other.cut)
+        return Sample(self.most, self._up_to(cut) + other._up_to(cut), cut)._cleared()
+
+    def _up_to(self, cut: int) -> tuple[SampledRows, ...]:
+        parts = self.parts if cut == self.cut else [part.up_to(cut) for part in self.parts]
+        return tuple(part for part in parts if len(part))
 
     def _cleared(self) -> Sample:
         """The same sample without rows that cannot belong to it, once they are many."""
-        crowded = sum(map(len, self.parts)) > self.most + self.most // 4
-        if not crowded and len(self.parts) <= _MOST_PARTS:
-            return self
-        rows, cut = self._joined(), self.cut
-        if crowded:
-            cut = int(np.partition(rows.hashes, self.most - 1)[self.most - 1])
-        return Sample(self.most, (rows.up_to(cut),), cut)
+        parts, cut = self.parts, self.cut
+        if sum(map(len, parts)) > self.most + self.most // 4:
+            hashes = np.concatenate([part.hashes for part in parts])
+            cut = int(np.partition(hashes, self.most - 1)[self.most - 1])
+            parts = self._up_to(cut)
+        kept = Sample(self.most, parts, cut)
+        return kept if len(parts) <= _MOST_PARTS else Sample(self.most, (kept._joined(),), cut)
 
     def _joined(self) -> SampledRows:
         """All parts as one."""

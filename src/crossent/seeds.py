@@ -6,11 +6,19 @@ From the losses of each run on a block. What the spread between runs says is the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossent.measures import ExampleLosses
+
+T = TypeVar("T", bound="np.generic[Any]")
+
+
+def in_one(values: Sequence[NDArray[T]]) -> NDArray[T]:
+    """What each run has, one run after the other."""
+    return values[0] if len(values) == 1 else np.concatenate(values)
 
 
 def averaged(runs: Sequence[ExampleLosses], into: NDArray[np.float64] | None = None) -> ExampleLosses:

@@ -28,7 +28,7 @@ from crossent.moments import Series
 from crossent.predictions import Block, ModelSource, by_model, rows_per_block
 from crossent.reliability import Reliability
 from crossent.sample import EVERY_HASH, Sample, SampledRows
-from crossent.seeds import averaged
+from crossent.seeds import averaged, in_one
 from crossent.series import SeriesSums, combined
 from crossent.slices import MOST_CLASSES, SliceSums, combined_slices, slice_sums, slices_by_value
 
@@ -303,7 +303,7 @@ def tally_block(block: Block, rule: Rule, bar: Bar | None = None) -> Tally:
         averaged(its, own) if model.seeds else its[0]
         for its, model, own in zip(runs, rule.models, of_models, strict=True)
     ]
-    series[-2:] = _label_series(block.labels)
+    _fill_label_series(block.labels, series[-2:])
     alone = tuple(q for its, model in zip(outputs, rule.models, strict=True) if not model.seeds for q in its)
     describe = cache(partial(_example, block, rule, losses))  # of many pairs, several name the same rows
     pairs, gap, gap_weight = [], np.zeros((len(rule.pairs), len(PARTS))), np.zeros(len(rule.pairs))
@@ -313,8 +313,8 @@ def tally_block(block: Block, rule: Rule, bar: Bar | None = None) -> Tally:
         pairs.append(PairCounts.of(differences, weights, describe, rule.top, bar.least[place]))
     reliability = [
         Reliability.of(
-            np.concatenate([run.top for run in one]),
-            np.concatenate([run.wrong == 0 for run in one]),
+            in_one([run.top for run in one]),
+            in_one([run.wrong == 0 for run in one]),
             None if weights is None else np.tile(weights, len(one)),
         )
         for one in runs
@@ -367,12 +367,13 @@ def _added(blocks: Sequence[Floats]) -> Floats:
     return np.array([math.fsum(column) for column in flat.T]).reshape(stacked.shape[1:])
 
 
-def _label_series(labels: Ints | Floats) -> Floats:
+def _fill_label_series(labels: Ints | Floats, into: Floats) -> None:
     """The entropy and the sum of squares of each row's label (2, n)."""
     if labels.ndim == 1:
-        return np.array([np.zeros(len(labels)), np.ones(len(labels))])
-    p = labels.astype(np.float64, copy=False)
-    return np.array([reference.entropy(p), (p * p).sum(axis=1)])
+        into[0], into[1] = 0.0, 1.0
+    else:
+        p = labels.astype(np.float64, copy=False)
+        into[0], into[1] = reference.entropy(p), (p * p).sum(axis=1)
 
 
 def _label_floats(block: Block, label: Ints, classes: int) -> LabelFloats | None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from crossent.kernels import group
-from crossent.kernels.columns import BLOCK, FEW
+from crossent.kernels.columns import BLOCK, FEW, fetch_later
 from crossent.kernels.compiled import kernel, loop
 from crossent.kernels.rows import sum_of
 
@@ -29,6 +29,8 @@ def _few_classes(q: Any) -> Any:
         stop = min(start + BLOCK, q.shape[0])
         group.fill(sums, 0.0)
         for j in range(q.shape[1]):
+            if q.strides[0] == q.itemsize:
+                fetch_later(q, start, j)
             valid &= _add(by_class[j, start:stop], sums)
         for i in range(stop - start):
             furthest = max(furthest, abs(sums[i] - 1.0))
