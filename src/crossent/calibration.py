@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from crossent.kernels.cooling import slopes
 from crossent.kernels.layout import read_only
 from crossent.measures import example_losses
+from crossent.predictions import Outputs
 from crossent.reliability import EDGES, Reliability
-from crossent.sample import MOST_VALUES, SampledRows, most_rows
+from crossent.sample import MOST_VALUES, SampledRows, most_rows, rows_of
 from crossent.statistics import Estimate, wilson_share
 from crossent.wording import Kind, count
 
@@ -122,7 +123,7 @@ def temperature_of(sample: SampledRows, model: int, *, kind: Kind, confidence: f
     """
     fold = sample.hashes % np.uint64(FOLDS)
     order = np.argsort(fold, kind="stable")
-    outputs = sample.outputs[model][order].astype(np.float64, copy=False)
+    outputs = rows_of(sample.outputs[model], order)
     labels, weights = sample.labels[order], None if sample.weights is None else sample.weights[order]
     losses = example_losses(outputs, labels, kind=kind, clip=None)
     correct = losses.wrong == 0
@@ -191,18 +192,17 @@ class _Rows:
     @classmethod
     def of(
         cls,
-        outputs: Floats,
+        outputs: Outputs,
         labels: Ints | Floats,
         weights: Floats | None,
         kind: Kind,
         starts: NDArray[np.intp],
     ) -> _Rows:
-        if kind == "logits":
-            gaps = outputs - outputs.max(axis=1, keepdims=True)
-        else:
+        gaps = outputs.astype(np.float64)
+        if kind == "probs":
             with np.errstate(divide="ignore"):
-                gaps = np.log(outputs)
-            gaps -= gaps.max(axis=1, keepdims=True)
+                np.log(gaps, out=gaps)
+        gaps -= gaps.max(axis=1, keepdims=True)
         if labels.ndim == 1:
             mass, label_gaps = np.ones(len(gaps)), gaps[np.arange(len(gaps)), labels]
         else:

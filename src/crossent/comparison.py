@@ -20,6 +20,7 @@ from crossent.errors import MissingExtraError, OptionError
 from crossent.estimates import Slice
 from crossent.extremes import Example
 from crossent.files import written
+from crossent.kernels.threads import results
 from crossent.options import CompareOptions
 from crossent.predictions import Columns, ImageColumn, Kind, ModelSource, Predictions, open_sources
 from crossent.results import Baseline, Model, Outcome, Pair, baseline_of, model_of, pairs_of, slices_of
@@ -280,10 +281,13 @@ def compare_predictions(
 
 def estimated(predictions: Predictions, totals: Totals, options: CompareOptions) -> Comparison:
     """What a finished tally says."""
-    models = {
-        source.name: model_of(totals, index, options.confidence)
-        for index, source in enumerate(predictions.models)
-    }
+
+    def one(index: int) -> Model:
+        return model_of(totals, index, options.confidence)
+
+    # at once: one temperature each, which are most of what is left to do
+    found_models = results(one, len(predictions.models), workers=options.threads)
+    models = {model.name: model for model in found_models}
     found = pairs_of(totals, list(models.values()), options)
     pairs = tuple(verdict.judged(pair, totals, place, models, options) for place, pair in enumerate(found))
     baseline = baseline_of(totals)

@@ -66,7 +66,7 @@ class SampledRows:
             self.hashes[rows],
             self.rows[rows],
             self.labels[rows],
-            tuple(q.T.take(rows, axis=1).T for q in self.outputs),
+            tuple(rows_of(q, rows) for q in self.outputs),
             None if self.weights is None else self.weights[rows],
             tuple(values[rows] for values in self.losses),
         )
@@ -131,6 +131,11 @@ class Sample:
         """The sample, ordered by hash: so that with ids the order of the rows does not matter either."""
         rows = self._joined()
         return rows.taken(np.lexsort((rows.rows, rows.hashes))[: self.most])
+
+
+def rows_of(outputs: Outputs, rows: NDArray[np.intp]) -> Outputs:
+    """Some rows, by place, in the layout that all have."""
+    return outputs.T.take(rows, axis=1).T if outputs.T.flags.c_contiguous else outputs.take(rows, axis=0)
 
 
 def _narrowed(outputs: Outputs) -> Outputs:

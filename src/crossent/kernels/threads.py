@@ -17,13 +17,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossent import arrays
 from crossent.errors import OptionError
+
+T = TypeVar("T")
 
 _limit: ContextVar[int | None] = ContextVar("_limit", default=None)
 _lock = threading.Lock()
@@ -101,6 +103,17 @@ def deal(work: Callable[[int], None], items: int, *, workers: int | None = None)
         errors = [error for helper in begun if (error := helper.exception()) is not None]
     if errors:
         raise errors[0]
+
+
+def results(work: Callable[[int], T], items: int, *, workers: int | None = None) -> list[T]:
+    """What ``work(0)`` to ``work(items - 1)`` return, in this order, dealt out as `deal` does."""
+    found: dict[int, T] = {}
+
+    def one(item: int) -> None:
+        found[item] = work(item)
+
+    deal(one, items, workers=workers)
+    return [found[item] for item in range(items)]
 
 
 def fill(
