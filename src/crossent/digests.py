@@ -27,7 +27,7 @@ def ids_digest(block: Block) -> bytes:
 
 def labels_digest(block: Block) -> bytes:
     stored = block.labels.astype("<i4" if block.labels.ndim == 1 else "<f8")
-    return blake2b(stored.tobytes(), digest_size=16).digest()
+    return blake2b(np.ascontiguousarray(stored).data, digest_size=16).digest()
 
 
 def joined(digests: Sequence[bytes]) -> str:

@@ -106,11 +106,7 @@ def _run_facts(labels: Ints | Floats, q: Outputs, kind: Kind) -> RunFacts:
 
 
 def _coarse_decimals(q: Outputs, limit: int) -> int | None:
-    for rows in (q[:_FIRST], q):
-        found = decimals(rows)
-        if found is None or found > limit:
-            return None
-    return found
+    return None if decimals(q[:_FIRST], limit) is None else decimals(q, limit)
 
 
 def _everywhere(holds: Callable[..., NDArray[np.bool_]], *outputs: Outputs) -> bool:

@@ -63,12 +63,10 @@ def example_losses(
     the series (3, n) go.
     """
     series = np.empty((3, len(outputs))) if into is None else into
-    wrong, squared_error, cross_entropy = series
-    found = blocks.measures_of(outputs, labels, squared_error, cross_entropy, logits=kind == "logits")
-    np.not_equal(found.predicted, label_of(labels), out=wrong)
-    zero = np.isinf(cross_entropy)
+    found = blocks.measures_of(outputs, labels, series, logits=kind == "logits")
+    zero = np.isinf(series[2])
     if clip is not None:
-        cross_entropy[:] = _clipped(cross_entropy, outputs, labels, kind, clip)
+        series[2] = _clipped(series[2], outputs, labels, kind, clip)
     # a stored probability is rounded itself, so a loss near 0 is known to that much only
     resolution = 4 * _UNIT if kind == "probs" else 0.0
     return ExampleLosses(found.predicted, found.top, found.tied, zero, series, resolution)

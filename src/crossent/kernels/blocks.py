@@ -150,10 +150,9 @@ def ordered(outputs: Array) -> Array:
     return np.require(outputs, np.float64, ["C", "A"])
 
 
-def measures_of(outputs: Array, target: Array, squares: Array, costs: Array, *, logits: bool) -> Measures:
-    """The three measures, in float64, of rows that have been checked, by the calling thread alone.
-
-    Squared errors and cross-entropies go into `squares` and `costs` (n,).
+def measures_of(outputs: Array, target: Array, series: Array, *, logits: bool) -> Measures:
+    """The three measures of rows that have been checked into `series` (3, n), by the calling thread alone:
+    1 for wrong, squared error, cross-entropy.
     """
     n, k = outputs.shape
     found = Measures(np.empty(n, np.int64), np.empty(n), np.empty(n, np.bool_))
@@ -162,18 +161,18 @@ def measures_of(outputs: Array, target: Array, squares: Array, costs: Array, *, 
     labels = read_only(target if hard else target.argmax(axis=1))
     p = _NO_ROWS if hard else _distributions(target)
     if not logits and hard and few(k):
-        measures.of_few_probs(x, labels, *found, squares, costs, np.empty((k, columns.BLOCK)))
+        measures.of_few_probs(x, labels, *found, *series, np.empty((k, columns.BLOCK)))
         return found
     if not logits:
-        measures.of_probs(read_only(np.ascontiguousarray(x, np.float64)), labels, p, *found, squares, costs)
+        measures.of_probs(read_only(np.ascontiguousarray(x, np.float64)), labels, p, *found, *series)
         return found
     if few(k):
-        measures.of_few_logits(x, labels, *found, squares, costs, np.empty((k, columns.BLOCK)))
+        measures.of_few_logits(x, labels, *found, *series, np.empty((k, columns.BLOCK)))
     else:
-        measures.of_logits(x, labels, *found, squares, costs)
+        measures.of_logits(x, labels, *found, *series)
     if not hard:
-        squared_error(x, p, squares, workers=1)
-        cross_entropy(x, p, costs, workers=1)
+        squared_error(x, p, series[1], workers=1)
+        cross_entropy(x, p, series[2], workers=1)
     return found
 
 

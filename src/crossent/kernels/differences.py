@@ -42,17 +42,22 @@ def of_pair(
     differences of cross-entropies that are finite, by part, and the weight of their examples. Without weights
     each is 1.
     """
-    here, last = np.zeros(gap.shape[0]), gap.shape[0] - 1
+    here, last, found = np.zeros(gap.shape[0]), gap.shape[0] - 1, np.zeros(_SHORT, np.int64)
     for start in range(0, a.shape[1], _SHORT):
         here[:] = 0.0
-        for i in range(start, min(start + _SHORT, a.shape[1])):
-            w = weights[i] if weights.shape[0] > 0 else 1.0
-            part = (1 if a[0, i] >= 0.5 else 0) + (2 if b[0, i] >= 0.5 else 0)
-            parts[part] += 1
+        stop = min(start + _SHORT, a.shape[1])
+        # one measure after the other: all nine rows at once would take each other's place in a cache
+        for i in range(start, stop):
+            found[i - start] = (1 if a[0, i] >= 0.5 else 0) + (2 if b[0, i] >= 0.5 else 0)
             differences[0, i] = b[0, i] - a[0, i]
+        for i in range(start, stop):
             differences[1, i] = _known(b[1, i], a[1, i], resolution)
-            d = _known(b[2, i], a[2, i], resolution)
-            differences[2, i] = d
+        for i in range(start, stop):
+            differences[2, i] = _known(b[2, i], a[2, i], resolution)
+        for i in range(start, stop):
+            w = weights[i] if weights.shape[0] > 0 else 1.0
+            part, d = found[i - start], differences[2, i]
+            parts[part] += 1
             more_wrong[0] += d < -threshold
             more_wrong[1] += d > threshold
             if abs(d) < np.inf:

@@ -1,6 +1,7 @@
 """The three measures of each example in one pass, for comparisons, from float64.
 
-`predicted` is the first largest output, `top` its probability, `tied` whether another is as large.
+`predicted` is the first largest output, `top` its probability, `tied` whether another is as large, `wrong`
+1 where it is not the label and else 0.
 """
 
 from __future__ import annotations
@@ -40,11 +41,18 @@ def _charges(p: Any, q: Any) -> Any:
 
 
 @loop
+def _store_predicted(tops: Any, places: Any, predicted: Any, wrong: Any) -> Any:
+    for i in range(predicted.shape[0]):
+        predicted[i] = tops[i]
+        wrong[i] = 0.0 if tops[i] == places[i] else 1.0
+
+
+@loop
 def _store_group(
-    g: Any, s: Any, predicted: Any, top: Any, squared_error: Any, cross_entropy: Any, block: Any
+    g: Any, s: Any, predicted: Any, top: Any, wrong: Any, squared_error: Any, cross_entropy: Any, block: Any
 ) -> Any:
     squares.find_losses(g, s)
-    group.copy(s.tops, predicted)
+    _store_predicted(s.tops, g.places, predicted, wrong)
     group.copy(s.top, top)
     group.copy(g.loss, squared_error)
     group.find_losses(block, g)
@@ -53,7 +61,14 @@ def _store_group(
 
 @kernel
 def of_logits(
-    x: Any, labels: Any, predicted: Any, top: Any, tied: Any, squared_error: Any, cross_entropy: Any
+    x: Any,
+    labels: Any,
+    predicted: Any,
+    top: Any,
+    tied: Any,
+    wrong: Any,
+    squared_error: Any,
+    cross_entropy: Any,
 ) -> Any:
     """Of logits that have a softmax, under labels (n,)."""
     size, k = rows.rows_together(x.shape[1]), x.shape[1]
@@ -67,7 +82,7 @@ def of_logits(
         rows.find_squares(block, g, s, e)
         for i in range(block.shape[0]):
             tied[start + i] = _count_of(block[i], g.largest[i]) > 1
-        _store_group(g, s, predicted[at], top[at], squared_error[at], cross_entropy[at], block)
+        _store_group(g, s, predicted[at], top[at], wrong[at], squared_error[at], cross_entropy[at], block)
 
 
 @loop
@@ -87,7 +102,15 @@ def _find_ties(t: Any, largest: Any, counts: Any, tied: Any) -> Any:
 
 @kernel
 def of_few_logits(
-    x: Any, labels: Any, predicted: Any, top: Any, tied: Any, squared_error: Any, cross_entropy: Any, t: Any
+    x: Any,
+    labels: Any,
+    predicted: Any,
+    top: Any,
+    tied: Any,
+    wrong: Any,
+    squared_error: Any,
+    cross_entropy: Any,
+    t: Any,
 ) -> Any:
     """`of_logits` for few classes, many examples at a time, in any layout."""
     g, s = group.group_of(columns.BLOCK, t), squares.squares_of(columns.BLOCK, t)
@@ -101,7 +124,7 @@ def of_few_logits(
         columns.find_frames(t, g)
         _find_ties(t, g.largest, counts, tied[at])
         columns.find_squares(t, block.shape[0], g, s)
-        _store_group(g, s, predicted[at], top[at], squared_error[at], cross_entropy[at], block)
+        _store_group(g, s, predicted[at], top[at], wrong[at], squared_error[at], cross_entropy[at], block)
 
 
 @loop
@@ -113,7 +136,15 @@ def _store_probs(squares_of_others: Any, own: Any, squared_error: Any, cross_ent
 
 @kernel
 def of_few_probs(
-    q: Any, labels: Any, predicted: Any, top: Any, tied: Any, squared_error: Any, cross_entropy: Any, t: Any
+    q: Any,
+    labels: Any,
+    predicted: Any,
+    top: Any,
+    tied: Any,
+    wrong: Any,
+    squared_error: Any,
+    cross_entropy: Any,
+    t: Any,
 ) -> Any:
     """`of_probs` under labels (n,) for few classes, many examples at a time, in any layout."""
     g, s = group.group_of(columns.BLOCK, t), squares.squares_of(columns.BLOCK, t)
@@ -126,7 +157,7 @@ def of_few_probs(
         columns.find_largest(t, g.largest)
         columns.find_tops(t, g.largest, s.tops)
         _find_ties(t, g.largest, counts, tied[at])
-        group.copy(s.tops, predicted[at])
+        _store_predicted(s.tops, g.places, predicted[at], wrong[at])
         group.copy(g.largest, top[at])
         columns.take(t, g.places, min(columns.BLOCK, q.shape[0] - start), g.own)
         columns.add_squares(t, s.squares)
@@ -135,7 +166,15 @@ def of_few_probs(
 
 @kernel
 def of_probs(
-    q: Any, labels: Any, p: Any, predicted: Any, top: Any, tied: Any, squared_error: Any, cross_entropy: Any
+    q: Any,
+    labels: Any,
+    p: Any,
+    predicted: Any,
+    top: Any,
+    tied: Any,
+    wrong: Any,
+    squared_error: Any,
+    cross_entropy: Any,
 ) -> Any:
     """Of probabilities, under distributions p, or, where that has no rows, labels (n,)."""
     hard = p.shape[0] == 0
@@ -143,6 +182,7 @@ def of_probs(
         largest = rows.largest_of(q[i])
         predicted[i], top[i] = rows.place_of(q[i], largest), largest
         tied[i] = _count_of(q[i], largest) > 1
+        wrong[i] = 0.0 if predicted[i] == labels[i] else 1.0
         if hard:
             label = labels[i]
             own = q[i, label]
