@@ -5,6 +5,7 @@ Sources in equal order stream; a source in another order is joined by `join`. Va
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,6 +14,8 @@ from crossent.errors import PredictionsError
 from crossent.predictions.join import joined, refuse_repeated_ids
 from crossent.predictions.reader import Reader, Rows
 from crossent.predictions.unique import Uniqueness
+
+_AHEAD = 2  # one piece waits while the next is read, so that a reader rests only where it is far ahead
 
 
 def by_position(readers: Sequence[Reader], rows: int) -> Generator[tuple[Rows, ...]]:
@@ -34,11 +37,11 @@ def by_position(readers: Sequence[Reader], rows: int) -> Generator[tuple[Rows, .
 
 
 def ahead(rows: Iterator[Rows]) -> Iterator[Rows]:
-    """The same, the next piece being read and decoded meanwhile."""
+    """The same, the next pieces being read and decoded meanwhile."""
     with ThreadPoolExecutor(1, thread_name_prefix="crossent-reader") as pool:
-        coming = pool.submit(next, rows, None)
-        while (piece := coming.result()) is not None:
-            coming = pool.submit(next, rows, None)
+        coming = deque(pool.submit(next, rows, None) for _ in range(_AHEAD))
+        while (piece := coming.popleft().result()) is not None:
+            coming.append(pool.submit(next, rows, None))
             yield piece
 
 
