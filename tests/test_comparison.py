@@ -134,26 +134,44 @@ def test_the_known_log_loss_of_hpc_cv(clip, expected):
     assert ("clip:" in str(found.signature)) == (clip is not None)
 
 
-def rounded_probs(count=500):
-    rng = np.random.default_rng(3)
-    logits = 3 * rng.normal(size=(count, 10))
+def rounded(what, classes, dtype, seed):
+    """Outputs that the type holds; the logits are so far apart that exponentials underflow in float32."""
+    rng = np.random.default_rng(seed)
+    logits = (30 if what == "logit" else 3) * rng.normal(size=(500, classes))
+    if what == "logit":
+        return logits.astype(dtype)
     q = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return (q / q.sum(axis=1, keepdims=True)).astype(np.float16), rng.integers(0, 10, count)
+    return (q / q.sum(axis=1, keepdims=True)).astype(dtype)
 
 
+@pytest.mark.parametrize("what", ["prob", "logit"])
 @pytest.mark.parametrize("suffix", ["parquet", "npz"])
-def test_the_storage_type_changes_nothing(suffix, tmp_path):
-    q, labels = rounded_probs()
+def test_the_storage_type_changes_nothing(suffix, what, tmp_path):
+    models = {name: rounded(what, 10, np.float16, seed) for seed, name in enumerate(("NN1", "NN2"))}
+    labels = np.random.default_rng(3).integers(0, 10, 500)
     said = set()
     for dtype in (np.float16, np.float32, np.float64):
-        path = tmp_path / f"{np.dtype(dtype).name}.{suffix}"
-        if suffix == "npz":
-            np.savez(path, probs=q.astype(dtype), labels=labels)
-        else:
-            columns = {f"prob_{i}": q[:, i].astype(dtype) for i in range(10)}
-            pq.write_table(pa.table({"label": labels, **columns}), path)
-        found = compare({"NN": path})
-        said.add((as_text(found), found.to_json()))
+        files = {name: tmp_path / f"{name}-{np.dtype(dtype).name}.{suffix}" for name in models}
+        for name, q in models.items():
+            if suffix == "npz":
+                np.savez(files[name], **{f"{what}s": q.astype(dtype)}, labels=labels)
+            else:
+                columns = {f"{what}_{i}": q[:, i].astype(dtype) for i in range(10)}
+                pq.write_table(pa.table({"label": labels, **columns}), files[name])
+        found = compare(files)
+        divided = compare(files, options=CompareOptions(renormalize=True))
+        said.add((as_text(found), found.to_json(), divided.to_json()))
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("what", ["prob", "logit"])
+def test_of_one_column_too_the_storage_type_changes_nothing(what, tmp_path):
+    q, labels = rounded(what, 2, np.float32, 0), np.arange(500) % 2
+    said = set()
+    for dtype in (np.float32, np.float64):
+        path = tmp_path / f"{np.dtype(dtype).name}.parquet"
+        pq.write_table(pa.table({"label": labels, f"{what}_1": q[:, 1].astype(dtype)}), path)
+        said.add(compare({"NN": path}, classes=["0", "1"]).to_json())
     assert len(said) == 1
 
 

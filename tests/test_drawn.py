@@ -6,7 +6,8 @@ from blocks import ready
 from crossent import CompareOptions
 from crossent.comparison import compare_predictions, estimated
 from crossent.drawn import drawn_from
-from crossent.tally import Rule, tally_block
+from crossent.rule import Rule
+from crossent.tally import tally_block
 from golden_cases import examples, probs
 
 ROWS = 400

@@ -16,8 +16,8 @@ from crossent.engines import cluster as engine
 from crossent.engines import tally_on_ray
 from crossent.engines.machines import Machine
 from crossent.kernels.threads import count
+from crossent.rule import Rule
 from crossent.sample import MOST_ROWS
-from crossent.tally import Rule
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.filterwarnings(

@@ -1,6 +1,8 @@
 """Each warning once where it is due, and not where it is not."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import crossent
@@ -113,6 +115,16 @@ def test_rounded_input_says_its_digits_whatever_the_storage(digits, dtype):
     noun = "decimal" if digits == 1 else "decimals"
     said = [one for one in warnings(q) if "tied" not in one]
     assert said == [f"NN1: rounded to {digits} {noun}; export logits, or more digits"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rounded_columns_of_a_file_say_their_digits(tmp_path, dtype):
+    first = np.round(PROBS[:, 0], 2).astype(dtype)
+    labels = np.arange(len(first)) % 2
+    table = pa.table({"label": labels, "prob_a": first, "prob_b": np.round(1 - first, 2)})
+    pq.write_table(table, tmp_path / "nn.parquet")
+    said = crossent.compare({"NN1": tmp_path / "nn.parquet"}, classes=["a", "b"]).warnings
+    assert "NN1: rounded to 2 decimals; export logits, or more digits" in said
 
 
 def test_a_rounded_zero_on_a_right_class_says_so_also_for_few_examples():

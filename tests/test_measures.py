@@ -41,7 +41,8 @@ def test_probabilities_are_taken_as_they_are():
 @pytest.mark.parametrize("classes", [1, 2, 3, 28, 29])
 @pytest.mark.parametrize("soft", [False, True])
 @pytest.mark.parametrize("kind", ["probs", "logits"])
-def test_columns_cost_what_rows_cost(soft, kind, classes, rows):
+@pytest.mark.parametrize("stored", [np.float32, np.float64])
+def test_columns_cost_what_rows_cost(stored, soft, kind, classes, rows):
     rng = np.random.default_rng(rows)
     outputs = rng.normal(0, 30, (rows, classes))
     outputs[::5] = np.round(outputs[::5])  # ties
@@ -50,7 +51,8 @@ def test_columns_cost_what_rows_cost(soft, kind, classes, rows):
         outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         outputs /= outputs.sum(axis=1, keepdims=True)
     labels = rng.dirichlet(np.ones(classes), rows) if soft else rng.integers(0, classes, rows)
-    by_row = example_losses(outputs, labels, kind=kind, clip=None)
+    outputs = outputs.astype(stored)
+    by_row = example_losses(outputs.astype(np.float64), labels, kind=kind, clip=None)
     by_column = example_losses(np.asfortranarray(outputs), labels, kind=kind, clip=None)
     for name in ("predicted", "top", "tied", "wrong", "zero", "squared_error", "cross_entropy"):
         assert getattr(by_column, name).tobytes() == getattr(by_row, name).tobytes(), name

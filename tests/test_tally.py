@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from blocks import ready
 from crossent.comparison import compare_predictions, estimated
 from crossent.options import CompareOptions
-from crossent.tally import Rule, tally_block
+from crossent.rule import Rule
+from crossent.tally import tally_block
 
 OPTIONS = CompareOptions(margin=0.01, top=5)
 

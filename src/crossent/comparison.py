@@ -24,8 +24,9 @@ from crossent.kernels.threads import results
 from crossent.options import CompareOptions
 from crossent.predictions import Columns, ImageColumn, Kind, ModelSource, Predictions, open_sources
 from crossent.results import Baseline, Model, Outcome, Pair, baseline_of, model_of, pairs_of, slices_of
+from crossent.rule import Rule
 from crossent.signature import Signature, signature_of
-from crossent.tally import Rule, Totals
+from crossent.tally import Totals
 
 
 @dataclass(frozen=True, repr=False)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from crossent.moments import Moments, WeightedMoments
+from crossent.rule import Measures
 from crossent.statistics import (
     Difference,
     Estimate,
@@ -20,7 +21,6 @@ from crossent.statistics import (
     wilson,
     wilson_effective,
 )
-from crossent.tally import Measures
 
 INFINITE = Estimate(math.inf, None, None, "t", few_decide=False)
 

@@ -28,8 +28,9 @@ from crossent.estimates import FiniteLoss, Losses, Slice, SliceOf, differences_o
 from crossent.extremes import LARGEST, Example
 from crossent.options import CompareOptions
 from crossent.recipes import SeedDifferences, Seeds, seed_differences
+from crossent.rule import MeasureSeries
 from crossent.statistics import Difference, Estimate, holm
-from crossent.tally import MeasureSeries, Totals
+from crossent.tally import Totals
 from crossent.wording import MEASURES, Measure
 
 Outcome = Literal["worse", "equal", "undecided"]

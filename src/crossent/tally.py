@@ -11,8 +11,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from itertools import combinations, islice
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +22,9 @@ from crossent.digests import ids_digest, joined, labels_digest
 from crossent.errors import PredictionsError
 from crossent.extremes import Example, Output, likely_classes
 from crossent.measures import ExampleLosses, example_losses, label_of, probs_of
-from crossent.moments import Series
-from crossent.predictions import Block, ModelSource, by_model, rows_per_block
+from crossent.predictions import Block, by_model, rows_per_block
 from crossent.reliability import Reliability
+from crossent.rule import MeasureSeries, Rule
 from crossent.sample import EVERY_HASH, Sample, SampledRows
 from crossent.seeds import averaged, in_one
 from crossent.series import SeriesSums, combined
@@ -34,40 +32,9 @@ from crossent.slices import MOST_CLASSES, SliceSums, combined_slices, slice_sums
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-S = TypeVar("S", Sequence[Series], Floats)
 
 SHOWN = 20
 """Up to this many examples are kept whole, to be printed."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What a block's sums depend on beside its rows: ``top`` examples are kept per pair and direction."""
-
-    models: tuple[ModelSource, ...]
-    classes: tuple[str, ...]
-    clip: float | None
-    top: int
-
-    @property
-    def pairs(self) -> tuple[tuple[int, int], ...]:
-        return tuple(combinations(range(len(self.models)), 2))
-
-    @property
-    def series(self) -> int:
-        """How many series there are: three of each model, pair, and run of several seeds; two of labels."""
-        runs = sum(len(model.seeds) for model in self.models)
-        return 3 * (len(self.models) + len(self.pairs) + runs) + 2
-
-    def apart(self, series: S) -> tuple[list[S], list[S], list[list[S]]]:
-        """The series by threes: of each model, of each pair, of the runs of each model of several seeds."""
-        threes = iter([series[start : start + 3] for start in range(0, self.series - 2, 3)])
-
-        def some(count: int) -> list[S]:
-            return list(islice(threes, count))
-
-        models, pairs = some(len(self.models)), some(len(self.pairs))
-        return models, pairs, [some(len(model.seeds)) for model in self.models]
 
 
 @dataclass(frozen=True)
@@ -116,41 +83,6 @@ class BlockFloats:
     def whole(self) -> tuple[SeriesSums, ...]:
         """The sums of all rows, in one piece or in several."""
         return tuple(self.by_class.values()) if self.series is None else (self.series,)
-
-
-@dataclass(frozen=True)
-class Measures:
-    """The three measures of a model, or their differences b - a for a pair, as series of examples.
-
-    The cross-entropy is over the rows where it is finite, for a pair in both.
-    """
-
-    classification_error: Series
-    squared_error: Series
-    cross_entropy: Series
-
-
-@dataclass(frozen=True)
-class MeasureSeries:
-    """The series of a set of rows, taken apart: models, pairs, each model's runs where it is several seeds
-    (else none), the labels' entropy and sum of squares."""
-
-    models: tuple[Measures, ...]
-    pairs: tuple[Measures, ...]
-    runs: tuple[tuple[Measures, ...], ...]
-    label_entropy: Series
-    label_squares: Series
-
-    @classmethod
-    def of(cls, series: Sequence[Series], rule: Rule) -> MeasureSeries:
-        models, pairs, runs = rule.apart(series)
-        return cls(
-            tuple(Measures(*three) for three in models),
-            tuple(Measures(*three) for three in pairs),
-            tuple(tuple(Measures(*three) for three in its) for its in runs),
-            series[-2],
-            series[-1],
-        )
 
 
 @dataclass(frozen=True)

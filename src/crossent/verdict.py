@@ -16,8 +16,9 @@ from crossent.moments import Series
 from crossent.options import CompareOptions
 from crossent.recipes import FEWEST as FEWEST_SEEDS
 from crossent.results import Baseline, Model, Outcome, Pair, half_of_gap
+from crossent.rule import Measures
 from crossent.statistics import FEWEST, Difference
-from crossent.tally import Measures, Totals
+from crossent.tally import Totals
 from crossent.wording import NAMES, Measure, count, decimals, listing, number, p_value, signed, two_digits
 
 FEW_DECIDE = "few examples decide this: likely too short"

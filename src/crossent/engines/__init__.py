@@ -11,7 +11,8 @@ from crossent.engines.cluster import tally_on_ray
 from crossent.engines.threads import tally_on_threads
 from crossent.options import CompareOptions
 from crossent.predictions import Predictions
-from crossent.tally import Rule, Tally
+from crossent.rule import Rule
+from crossent.tally import Tally
 
 __all__ = ["tally_on", "tally_on_ray", "tally_on_threads"]
 

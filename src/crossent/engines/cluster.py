@@ -19,7 +19,8 @@ from typing import Any
 from crossent.engines.machines import Machine
 from crossent.errors import ClusterError, CrossentError, MissingExtraError
 from crossent.predictions import Predictions, Shards, Told, rows_per_block, shards_of
-from crossent.tally import Bar, Rule, Tally, tally_block
+from crossent.rule import Rule
+from crossent.tally import Bar, Tally, tally_block
 
 _MOST_BLOCKS = 256  # of a shard: what a lost worker costs, and what a row group read twice does not
 _SHARDS_A_WORKER = 4  # so that a slow one does not hold up the others at the end

@@ -10,7 +10,8 @@ from contextlib import closing
 from crossent.errors import CrossentError, PredictionsError
 from crossent.kernels.threads import count
 from crossent.predictions import Block, Predictions
-from crossent.tally import Bar, Rule, Tally, tally_block
+from crossent.rule import Rule
+from crossent.tally import Bar, Tally, tally_block
 
 
 def tally_on_threads(
