@@ -76,7 +76,7 @@ class SampledRows:
 class Sample:
     """The ``most`` rows with the lowest hashes so far, and a few more until the next clearing.
 
-    No row whose hash is above ``cut`` can belong to it any more, though some may be there.
+    No row whose hash is above ``cut`` can belong to it any more.
     """
 
     most: int
@@ -96,8 +96,13 @@ class Sample:
         return cls(most_rows(classes), (part,), cut)._cleared()
 
     def plus(self, other: Sample) -> Sample:
-        parts = tuple(part for part in self.parts + other.parts if len(part)) or self.parts[:1]
-        return Sample(self.most, parts, min(self.cut, other.cut))._cleared()
+        cut = min(self.cut, other.cut)
+        kept = [part for part in self._up_to(cut) + other._up_to(cut) if len(part)]
+        return Sample(self.most, tuple(kept), cut)._cleared()
+
+    def _up_to(self, cut: int) -> tuple[SampledRows, ...]:
+        """The rows that can belong to a sample with this cut."""
+        return self.parts if cut == self.cut else tuple(part.up_to(cut) for part in self.parts)
 
     def _cleared(self) -> Sample:
         """The same sample without rows that cannot belong to it, once they are many."""
@@ -105,7 +110,7 @@ class Sample:
         if sum(map(len, parts)) > self.most + self.most // 4:
             hashes = np.concatenate([part.hashes for part in parts])
             cut = int(np.partition(hashes, self.most - 1)[self.most - 1])
-            parts = tuple(part.up_to(cut) for part in parts)
+            parts = self._up_to(cut)
         kept = Sample(self.most, parts, cut)
         return kept if len(parts) <= _MOST_PARTS else Sample(self.most, (kept._joined(),), cut)
 
