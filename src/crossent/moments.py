@@ -182,7 +182,7 @@ def moments(values: Floats) -> Floats:
 def grouped_moments(series: Floats, order: Ints, starts: Ints) -> Floats:
     """`moments` of each series (S, n) in each of G groups of rows, as (G, S, 6).
 
-    ``order`` are the rows, group by group; ``starts`` (G + 1,) is where each group begins there, and the
+    ``order`` are all rows, group by group; ``starts`` (G + 1,) is where each group begins there, and the
     end. A group's moments depend on its own rows alone, in their order.
     """
     out = np.empty((len(starts) - 1, len(series), 6))

@@ -20,12 +20,33 @@ _SHORT = 256
 
 
 @loop
-def _take_finite(values: Any, rows: Any, out: Any) -> Any:
-    """The finite ones of some rows, in order; how many."""
+def _find_places(order: Any, places: Any) -> Any:
+    for i in range(order.shape[0]):
+        places[np.uint64(order[i])] = i
+
+
+@loop
+def _put(values: Any, places: Any, out: Any) -> Any:
+    """Reads on and on and writes in as many places as there are groups, which a cache likes."""
+    for i in range(values.shape[0]):
+        out[np.uint64(places[i])] = values[i]  # without a sign, which would be looked at
+
+
+@sum_loop
+def _count_finite(x: Any) -> Any:
     count = 0
-    for i in range(rows.shape[0]):
-        value = values[np.uint64(rows[i])]  # without a sign, which would be looked at
-        out[count] = value
+    for i in range(x.shape[0]):
+        count += 1 if abs(x[i]) < np.inf else 0
+    return count
+
+
+@loop
+def _drop_infinite(x: Any) -> Any:
+    """Moves what is finite to the front, in order; how many are."""
+    count = 0
+    for i in range(x.shape[0]):
+        value = x[i]
+        x[count] = value
         count += 1 if abs(value) < np.inf else 0
     return count
 
@@ -121,12 +142,17 @@ def _store(x: Any, leading: Any, rest: Any, out: Any) -> Any:
 def of_groups(series: Any, order: Any, starts: Any, out: Any) -> Any:
     """Of each group of rows and each series, into `out` (groups, series, 6).
 
-    `order` are rows, group by group; `starts` where each group begins there, and the end. Values of the
+    `order` are all rows, group by group; `starts` where each group begins there, and the end. Values of the
     series (series, n) that are not finite are left out.
     """
-    kept, leading, rest = np.empty(order.shape[0] + 1), np.empty(_PIECE), np.empty(_PIECE)
+    by_group, leading, rest = np.empty(order.shape[0] + 1), np.empty(_PIECE), np.empty(_PIECE)
+    places = np.empty(order.shape[0], np.int32)
+    _find_places(order, places)
     for i in range(series.shape[0]):  # one series after the other, which stays in the second-level cache
+        _put(series[i], places, by_group)
         for group in range(starts.shape[0] - 1):
-            rows = order[starts[group] : starts[group + 1]]
-            count = _take_finite(series[i], rows, kept)
-            _store(kept[:count], leading, rest, out[group, i])
+            values = by_group[starts[group] : starts[group + 1]]
+            count = values.shape[0]
+            if _count_finite(values) < count:  # seldom, and looked at by itself
+                count = _drop_infinite(values)
+            _store(values[:count], leading, rest, out[group, i])
