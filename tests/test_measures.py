@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from crossent.differences import MORE_WRONG, Differences
+from crossent.kernels.blocks import ordered
 from crossent.measures import example_losses
 
 
@@ -56,6 +57,14 @@ def test_columns_cost_what_rows_cost(stored, soft, kind, classes, rows):
     by_column = example_losses(np.asfortranarray(outputs), labels, kind=kind, clip=None)
     for name in ("predicted", "top", "tied", "wrong", "zero", "squared_error", "cross_entropy"):
         assert getattr(by_column, name).tobytes() == getattr(by_row, name).tobytes(), name
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2])
+def test_one_row_of_float32_is_a_row_like_others(rows):
+    outputs = np.asfortranarray(np.full((rows, 3), 1 / 3, np.float32))
+    expected = (np.float32, False) if rows > 1 else (np.float64, True)  # no kernel of its own for either
+    found = ordered(outputs)
+    assert (found.dtype, found.flags.c_contiguous) == expected
 
 
 def test_differences_are_of_the_second_model_less_the_first():

@@ -1,5 +1,7 @@
 """Rows of several sources belong together: by position, or by id whatever the order."""
 
+import time
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from crossent.errors import PredictionsError
 from crossent.predictions import join, open_sources, unique
+from crossent.predictions.align import ahead
 from crossent.predictions.partitions import matched
 from crossent.predictions.unique import Uniqueness
 from predictions_files import read
@@ -28,6 +31,21 @@ def joined(*sources, **options):
     ]
     ids = [name for block in blocks for name in block.ids.to_pylist()]
     return ids, np.concatenate([block.labels for block in blocks]).tolist(), outputs
+
+
+def test_what_nobody_waits_for_any_more_is_not_read():
+    read_so_far = []
+
+    def rows():
+        for piece in range(5):
+            read_so_far.append(piece)
+            time.sleep(0.2 if piece else 0)
+            yield piece
+
+    stream = ahead(rows())
+    assert next(stream) == 0
+    stream.close()
+    assert read_so_far == [0, 1]
 
 
 @pytest.mark.parametrize("change", ["last two swapped", "second block shuffled", "all shuffled", "reversed"])

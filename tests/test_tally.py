@@ -13,12 +13,13 @@ from crossent.comparison import compare_predictions, estimated
 from crossent.options import CompareOptions
 from crossent.rule import Rule
 from crossent.tally import tally_block
+from crossent.wording import MEASURES
 
 OPTIONS = CompareOptions(margin=0.01, top=5)
 
 
-def hard_predictions(count=1000, models=3, soft=False, seed=0, step=37):
-    """Losses over thirty orders of magnitude, ties, infinite ones, equal differences."""
+def hard_predictions(count=1000, models=3, soft=False, seed=0, step=37, unused=0):
+    """Losses over thirty orders of magnitude, ties, infinite ones, equal differences; classes that never are."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 5, count)
     outputs = {}
@@ -28,7 +29,7 @@ def hard_predictions(count=1000, models=3, soft=False, seed=0, step=37):
         q /= q.sum(axis=1, keepdims=True)
         q[rng.random(count) < 0.05] = [0.5, 0.5, 0, 0, 0]
         q[: count // 10] = 0.2
-        outputs[f"m{model}"] = q
+        outputs[f"m{model}"] = np.pad(q, [(0, 0), (0, unused)])
     p = rng.dirichlet([0.1] * 5, count) if soft else labels
     return ready(outputs, p, ids=[f"id-{row}" for row in range(count)], step=step)
 
@@ -50,6 +51,19 @@ def test_any_order_and_any_tree_of_merging_gives_the_same_bytes(whole, data):
         place = data.draw(st.integers(0, len(parts) - 2))
         parts[place].merge(parts.pop(place + 1))
     assert estimated(predictions, parts[0].finish(), OPTIONS).to_json() == expected
+
+
+def figures(found):
+    """Every number of the measures of each model and pair; -1 where there is none."""
+    estimates = [getattr(one, name) for one in (*found.models.values(), *found.pairs) for name in MEASURES]
+    numbers = [value for one in estimates for value in vars(one).values() if isinstance(value, float | None)]
+    return [-1.0 if value is None else value for value in numbers]
+
+
+def test_sums_of_the_classes_and_sums_of_the_rows_say_the_same():
+    few, many = (compare_predictions(hard_predictions(unused=unused), OPTIONS) for unused in (0, 40))
+    assert len(figures(few)) > 50
+    assert figures(few) == pytest.approx(figures(many), rel=1e-12)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])

@@ -20,13 +20,16 @@ from crossent.errors import MissingExtraError, OptionError
 from crossent.estimates import Slice
 from crossent.extremes import Example
 from crossent.files import written
-from crossent.kernels.threads import results
+from crossent.kernels.threads import count, dealt
 from crossent.options import CompareOptions
 from crossent.predictions import Columns, ImageColumn, Kind, ModelSource, Predictions, open_sources
 from crossent.results import Baseline, Model, Outcome, Pair, baseline_of, model_of, pairs_of, slices_of
 from crossent.rule import Rule
 from crossent.signature import Signature, signature_of
 from crossent.tally import Totals
+
+_FITTED_AT_ONCE = 2**25
+"""Values of samples, each of which needs some 20 bytes while a temperature is fitted."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -286,8 +289,10 @@ def estimated(predictions: Predictions, totals: Totals, options: CompareOptions)
     def one(index: int) -> Model:
         return model_of(totals, index, options.confidence)
 
-    # at once: one temperature each, which are most of what is left to do
-    found_models = results(one, len(predictions.models), workers=options.threads)
+    # at once, as far as memory goes: one temperature each, which are most of what is left to do
+    threads = options.threads if options.engine == "local" else None
+    fitting = max(1, _FITTED_AT_ONCE // max(1, len(totals.sample) * len(predictions.classes)))
+    found_models = dealt(one, len(predictions.models), workers=min(threads or count(), fitting))
     models = {model.name: model for model in found_models}
     found = pairs_of(totals, list(models.values()), options)
     pairs = tuple(verdict.judged(pair, totals, place, models, options) for place, pair in enumerate(found))

@@ -185,6 +185,7 @@ def grouped_moments(series: Floats, order: Ints, starts: Ints) -> Floats:
     ``order`` are all rows, group by group; ``starts`` (G + 1,) is where each group begins there, and the
     end. A group's moments depend on its own rows alone, in their order.
     """
+    assert len(order) == series.shape[1], "every row has its place in a group"
     out = np.empty((len(starts) - 1, len(series), 6))
     of_groups(*map(read_only, (np.ascontiguousarray(series), order, starts)), out)
     return out

@@ -92,7 +92,12 @@ class Sample:
         part = SampledRows(hashes, rows, block.labels, block.outputs, block.weights, tuple(losses)).up_to(cut)
         if part.weights is not None and not part.weights.all():
             part = part.taken(np.flatnonzero(part.weights))
-        part = replace(part, outputs=tuple(_narrowed(q) for q in part.outputs))
+        part = replace(
+            part,
+            outputs=tuple(_narrowed(q) for q in part.outputs),
+            # what is a view would keep all of the block's series
+            losses=tuple(values if values.base is None else values.copy() for values in part.losses),
+        )
         return cls(most_rows(classes), (part,), cut)._cleared()
 
     def plus(self, other: Sample) -> Sample:

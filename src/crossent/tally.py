@@ -33,6 +33,9 @@ from crossent.slices import MOST_CLASSES, SliceSums, combined_slices, slice_sums
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_FEW_CLASSES = 32
+"""Up to this many classes their sums are added in less time than the rows once more."""
+
 SHOWN = 20
 """Up to this many examples are kept whole, to be printed."""
 
@@ -254,9 +257,9 @@ def tally_block(block: Block, rule: Rule, bar: Bar | None = None) -> Tally:
     by_class = {}
     if len(rule.classes) <= MOST_CLASSES:
         by_class = slice_sums(rule.classes, label, series, weights, block.clusters)
-    plain = weights is None and block.clusters is None
+    told = weights is None and block.clusters is None and len(rule.classes) <= _FEW_CLASSES
     floats = BlockFloats(
-        None if plain and by_class else SeriesSums.of(series, weights, block.clusters),
+        None if told else SeriesSums.of(series, weights, block.clusters),
         by_class,
         {} if block.slices is None else slices_by_value(block.slices, series, weights, block.clusters),
         float(len(label) if weights is None else weights.sum()),

@@ -9,10 +9,10 @@ from crossent.kernels.compiled import kernel
 
 @kernel
 def of_bins(top: Any, correct: Any, weights: Any, edges: Any, examples: Any, right: Any, sums: Any) -> Any:
-    """Adds to `examples` and `right` (bins,), and to `sums` (4, bins): of w, w², w where right, w times top.
+    """Counts into `examples` and `right` (bins,); w, w², w where right and w times top into `sums` (4, bins).
 
-    Bin i holds what is above `edges[i]`, up to and with `edges[i + 1]`; the outermost bins everything
-    beyond. Without weights w is 1.
+    All of these come as 0. Bin i holds what is above `edges[i]`, up to and with `edges[i + 1]`; the outermost
+    bins everything beyond. Without weights w is 1.
     """
     last = edges.shape[0] - 2
     for i in range(top.shape[0]):

@@ -144,7 +144,7 @@ def few(classes: int) -> bool:
 def ordered(outputs: Array) -> Array:
     """Rows (n, k) as measures are taken of them: float64, row by row; of few classes also class by class,
     and then also float32."""
-    if outputs.flags.f_contiguous and few(outputs.shape[1]):
+    if outputs.flags.fnc and few(outputs.shape[1]):  # a single row is a row
         number = np.float32 if outputs.dtype == np.float32 else np.float64
         return np.require(outputs, number, ["F", "A"])
     return np.require(outputs, np.float64, ["C", "A"])

@@ -145,7 +145,7 @@ def of_groups(series: Any, order: Any, starts: Any, out: Any) -> Any:
     `order` are all rows, group by group; `starts` where each group begins there, and the end. Values of the
     series (series, n) that are not finite are left out.
     """
-    by_group, leading, rest = np.empty(order.shape[0] + 1), np.empty(_PIECE), np.empty(_PIECE)
+    by_group, leading, rest = np.empty(order.shape[0]), np.empty(_PIECE), np.empty(_PIECE)
     places = np.empty(order.shape[0], np.int32)
     _find_places(order, places)
     for i in range(series.shape[0]):  # one series after the other, which stays in the second-level cache

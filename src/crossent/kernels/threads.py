@@ -105,7 +105,7 @@ def deal(work: Callable[[int], None], items: int, *, workers: int | None = None)
         raise errors[0]
 
 
-def results(work: Callable[[int], T], items: int, *, workers: int | None = None) -> list[T]:
+def dealt(work: Callable[[int], T], items: int, *, workers: int | None = None) -> list[T]:
     """What ``work(0)`` to ``work(items - 1)`` return, in this order, dealt out as `deal` does."""
     found: dict[int, T] = {}
 

@@ -38,11 +38,14 @@ def by_position(readers: Sequence[Reader], rows: int) -> Generator[tuple[Rows, .
 
 def ahead(rows: Iterator[Rows]) -> Iterator[Rows]:
     """The same, the next pieces being read and decoded meanwhile."""
-    with ThreadPoolExecutor(1, thread_name_prefix="crossent-reader") as pool:
+    pool = ThreadPoolExecutor(1, thread_name_prefix="crossent-reader")
+    try:
         coming = deque(pool.submit(next, rows, None) for _ in range(_AHEAD))
         while (piece := coming.popleft().result()) is not None:
             coming.append(pool.submit(next, rows, None))
             yield piece
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _refuse_unequal(readers: Sequence[Reader], lengths: Sequence[int | None]) -> None:
