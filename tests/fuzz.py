@@ -19,9 +19,11 @@ import resource
 import tempfile
 import time
 import zipfile
+from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from fuzz_files import FORMATS, LABELS
 
@@ -251,11 +253,18 @@ def check(name, number, folder):
 
 
 def _serve(connection, folder):
-    import crossent.comparison  # noqa: F401 what is loaded once is not part of a case
+    import crossent
 
+    # what is loaded or compiled once is not part of a case: logits and probabilities, in columns of both types
+    # and in lists
     check("csv", 0, folder)
-    for number in range(8):  # logits and probabilities, in columns and in lists: what is compiled once
+    for number in range(8):
         check("parquet", number, folder)
+    for kind, number in product(("prob", "logit"), (pa.float32(), pa.float64())):
+        columns = {
+            f"{kind}_{name}": pa.array(q, number) for name, q in (("a", [0.2, 0.4]), ("b", [0.8, 0.6]))
+        }
+        crossent.compare(pa.table({"label": ["a", "b"], **columns}))
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + BYTES, used + BYTES))
     connection.send(None)

@@ -191,7 +191,7 @@ def big_files(folder, rows=3_000_000):
 
 
 def test_a_progress_bar_is_drawn_on_a_terminal_only(tmp_path):
-    big = big_files(tmp_path)
+    big = big_files(tmp_path, 8_000_000)
     assert run("compare", big)[2] == ""
     ours, theirs = pty.openpty()
     arguments = [*COMMAND, "compare", str(big), "--threads", "1"]
@@ -208,7 +208,7 @@ def test_a_progress_bar_is_drawn_on_a_terminal_only(tmp_path):
     out = done.stdout.read()
     done.stdout.close()
     assert done.wait() == 0
-    assert out.startswith(b"3,000,000 examples")
+    assert out.startswith(b"8,000,000 examples")
     assert re.search(rb"examples, [\d,]+ a second", drawn)
 
 

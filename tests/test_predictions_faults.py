@@ -12,7 +12,7 @@ from crossent.errors import PredictionsError
 from crossent.predictions import Columns, open_sources
 from predictions_files import csv_text
 
-ROWS = 2 * 65_536 + 9
+ROWS = 3 * 65_536 + 9  # readers are two blocks ahead
 RNG = np.random.default_rng(9)
 Q = RNG.dirichlet([1, 1], ROWS)
 LABELS = RNG.integers(0, 2, ROWS)
