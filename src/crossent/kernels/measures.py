@@ -1,4 +1,4 @@
-"""The three measures of each example in one pass, for comparisons, in float64 also from float32.
+"""The three measures of each example in one pass, for comparisons, in float64, also from float32.
 
 `predicted` is the first largest output, `top` its probability, `tied` whether another is as large, `wrong`
 1 where it is not the label and else 0.
