@@ -161,15 +161,15 @@ def measures_of(outputs: Array, target: Array, series: Array, *, logits: bool) -
     labels = read_only(target if hard else target.argmax(axis=1))
     p = _NO_ROWS if hard else _distributions(target)
     if not logits and hard and few(k):
-        measures.of_few_probs(x, labels, *found, *series, np.empty((k, columns.BLOCK)))
+        measures.of_few_probs(x, labels, *found, series, np.empty((k, columns.BLOCK)))
         return found
     if not logits:
-        measures.of_probs(read_only(np.ascontiguousarray(x, np.float64)), labels, p, *found, *series)
+        measures.of_probs(read_only(np.ascontiguousarray(x, np.float64)), labels, p, *found, series)
         return found
     if few(k):
-        measures.of_few_logits(x, labels, *found, *series, np.empty((k, columns.BLOCK)))
+        measures.of_few_logits(x, labels, *found, series, np.empty((k, columns.BLOCK)))
     else:
-        measures.of_logits(x, labels, *found, *series)
+        measures.of_logits(x, labels, *found, series)
     if not hard:
         squared_error(x, p, series[1], workers=1)
         cross_entropy(x, p, series[2], workers=1)

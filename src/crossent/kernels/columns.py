@@ -58,8 +58,11 @@ def fetch(x: Any, start: Any) -> Any:
 def fetch_later(x: Any, start: Any, j: Any) -> Any:
     """What comes a few classes later is on its way to the cache while the group's class j is read.
 
-    Not more at once: columns of 65,536 rows all have the same few places in a cache.
+    Not more at once: columns of 65,536 rows all have the same few places in a cache. Rows are left to the
+    processor, which looks ahead of them.
     """
+    if x.strides[0] != x.itemsize:
+        return
     later = j + AHEAD
     start += later // x.shape[1] * BLOCK
     for i in range(start, min(start + BLOCK, x.shape[0]), 64 // x.itemsize):
@@ -86,8 +89,7 @@ def load_group(x: Any, start: Any, t: Any) -> Any:
     """
     by_class, stop = x.T, min(start + BLOCK, x.shape[0])
     for j in range(x.shape[1]):
-        if x.strides[0] == x.itemsize:
-            fetch_later(x, start, j)
+        fetch_later(x, start, j)
         group.copy(by_class[j, start:stop], t[j, : stop - start])
 
 

@@ -1,7 +1,7 @@
 """The three measures of each example in one pass, for comparisons, in float64, also from float32.
 
-`predicted` is the first largest output, `top` its probability, `tied` whether another is as large, `wrong`
-1 where it is not the label and else 0.
+`predicted` is the first largest output, `top` its probability, `tied` whether another is as large. The
+`series` (3, n) are 1 where it is not the label and else 0, squared error, cross-entropy.
 """
 
 from __future__ import annotations
@@ -60,17 +60,9 @@ def _store_group(
 
 
 @kernel
-def of_logits(
-    x: Any,
-    labels: Any,
-    predicted: Any,
-    top: Any,
-    tied: Any,
-    wrong: Any,
-    squared_error: Any,
-    cross_entropy: Any,
-) -> Any:
+def of_logits(x: Any, labels: Any, predicted: Any, top: Any, tied: Any, series: Any) -> Any:
     """Of logits that have a softmax, under labels (n,)."""
+    wrong, squared_error, cross_entropy = series[0], series[1], series[2]
     size, k = rows.rows_together(x.shape[1]), x.shape[1]
     g, s, e = group.group_of(size, top), squares.squares_of(size, top), np.empty((size, min(rows.PIECE, k)))
     nothing = np.empty(0, np.int64)
@@ -101,18 +93,9 @@ def _find_ties(t: Any, largest: Any, counts: Any, tied: Any) -> Any:
 
 
 @kernel
-def of_few_logits(
-    x: Any,
-    labels: Any,
-    predicted: Any,
-    top: Any,
-    tied: Any,
-    wrong: Any,
-    squared_error: Any,
-    cross_entropy: Any,
-    t: Any,
-) -> Any:
+def of_few_logits(x: Any, labels: Any, predicted: Any, top: Any, tied: Any, series: Any, t: Any) -> Any:
     """`of_logits` for few classes, many examples at a time, in any layout."""
+    wrong, squared_error, cross_entropy = series[0], series[1], series[2]
     g, s = group.group_of(columns.BLOCK, t), squares.squares_of(columns.BLOCK, t)
     nothing, counts = np.empty(0, np.int64), np.empty(columns.BLOCK)
     columns.start_with(t)
@@ -135,18 +118,9 @@ def _store_probs(squares_of_others: Any, own: Any, squared_error: Any, cross_ent
 
 
 @kernel
-def of_few_probs(
-    q: Any,
-    labels: Any,
-    predicted: Any,
-    top: Any,
-    tied: Any,
-    wrong: Any,
-    squared_error: Any,
-    cross_entropy: Any,
-    t: Any,
-) -> Any:
+def of_few_probs(q: Any, labels: Any, predicted: Any, top: Any, tied: Any, series: Any, t: Any) -> Any:
     """`of_probs` under labels (n,) for few classes, many examples at a time, in any layout."""
+    wrong, squared_error, cross_entropy = series[0], series[1], series[2]
     g, s = group.group_of(columns.BLOCK, t), squares.squares_of(columns.BLOCK, t)
     nothing, counts = np.empty(0, np.int64), np.empty(columns.BLOCK)
     columns.start_with(t)
@@ -165,18 +139,9 @@ def of_few_probs(
 
 
 @kernel
-def of_probs(
-    q: Any,
-    labels: Any,
-    p: Any,
-    predicted: Any,
-    top: Any,
-    tied: Any,
-    wrong: Any,
-    squared_error: Any,
-    cross_entropy: Any,
-) -> Any:
+def of_probs(q: Any, labels: Any, p: Any, predicted: Any, top: Any, tied: Any, series: Any) -> Any:
     """Of probabilities, under distributions p, or, where that has no rows, labels (n,)."""
+    wrong, squared_error, cross_entropy = series[0], series[1], series[2]
     hard = p.shape[0] == 0
     for i in range(q.shape[0]):
         largest = rows.largest_of(q[i])

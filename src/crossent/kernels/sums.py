@@ -29,8 +29,7 @@ def _few_classes(q: Any) -> Any:
         stop = min(start + BLOCK, q.shape[0])
         group.fill(sums, 0.0)
         for j in range(q.shape[1]):
-            if q.strides[0] == q.itemsize:
-                fetch_later(q, start, j)
+            fetch_later(q, start, j)
             valid &= _add(by_class[j, start:stop], sums)
         for i in range(stop - start):
             furthest = max(furthest, abs(sums[i] - 1.0))
