@@ -199,10 +199,7 @@ def test_ctrl_c_leaves_the_cluster_clean(cluster, sources, tmp_path):
     """)
     command = ["compare", *(f"{n}=slow://{p}" for n, p in sources.items()), "--engine", "ray"]
     command += ["--ray-address", cluster.address, "--report", str(report), str(sign)]
-    running = subprocess.Popen(
-        [sys.executable, "-c", script, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])},
-    )  # fmt: skip
+    running = started(script, *command)
     worker = int(waited_for(sign))
     running.send_signal(signal.SIGINT)
     said, complained = running.communicate(timeout=60)
@@ -213,6 +210,39 @@ def test_ctrl_c_leaves_the_cluster_clean(cluster, sources, tmp_path):
         time.sleep(0.1)
     assert not alive(worker)
     assert ray.available_resources()["CPU"] == ray.cluster_resources()["CPU"] == 4
+
+
+def test_tasks_that_end_just_as_they_are_ended(cluster):
+    """Ray aborts the process that cancels a task of its own while the result comes in."""
+    script = textwrap.dedent("""
+        import sys
+        import time
+        import ray
+        from crossent.engines.cluster import _ended
+
+        def work(place):
+            time.sleep(0.001 * place)
+
+        ray.init(sys.argv[1], log_to_driver=False, logging_level="ERROR")
+        task = ray.remote(max_retries=4)(work)
+        for round in range(40):
+            running = [task.remote(place) for place in range(4)]
+            ray.wait(running, num_returns=1 + round % 3)
+            _ended(ray, running)
+            assert len(ray.wait(running, num_returns=4, timeout=0)[0]) == 4
+        print("lived", flush=True)
+    """)
+    running = started(script, cluster.address)
+    said, complained = running.communicate(timeout=120)
+    assert (said.splitlines()[:1], running.returncode) == (["lived"], 0), complained  # and Ray may warn
+
+
+def started(script, *arguments):
+    """A process of its own that finds the tests' modules."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])},
+    )  # fmt: skip
 
 
 def alive(process):

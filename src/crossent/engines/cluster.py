@@ -26,6 +26,7 @@ _MOST_BLOCKS = 256  # of a shard: what a lost worker costs, and what a row group
 _SHARDS_A_WORKER = 4  # so that a slow one does not hold up the others at the end
 _RETRIES = 4
 _LONGEST = 300.0  # seconds until every machine must have told what it is
+_LONGEST_END = 30.0  # seconds until tasks that nobody needs have ended; then they are left to themselves
 
 
 @dataclass(frozen=True)
@@ -130,30 +131,46 @@ def _results(
     running: dict[Any, int] = {}
     failed: tuple[int, _Done | None, Exception | None] | None = None
     try:
-        while running or waiting:
+        while True:
             while waiting and len(running) < at_once:
                 place = waiting.popleft()
                 running[task.remote(*given, cut[place], bar())] = place
-            (ready, *_), _ = ray.wait(list(running), num_returns=1)
+            needed = [ref for ref, place in running.items() if failed is None or place < failed[0]]
+            if not needed:
+                break
+            (ready, *_), _ = ray.wait(needed, num_returns=1)
             place = running.pop(ready)
             part, lost = _fetched(ray, ready, cut[place], rule)
             if part is not None and part.error is None:
                 yield place, part
-                continue
-            if failed is None or place < failed[0]:
+            else:
                 failed = place, part, lost
-            waiting = deque(other for other in waiting if other < place)
-            for ref in [ref for ref, other in running.items() if other > place]:
-                running.pop(ref)
-                ray.cancel(ref, force=True)
+                waiting.clear()  # all of them come after it
         if failed is not None:
             place, part, lost = failed
             if part is None:
                 raise lost or AssertionError
             yield place, part
     finally:
-        for ref in running:
-            ray.cancel(ref, force=True)
+        _ended(ray, list(running))
+
+
+def _ended(ray: Any, running: list[Any]) -> None:
+    """End the tasks that run, and wait until they have.
+
+    Another process asks for it. Ray (2.60) aborts a process that cancels a task of its own just as the
+    result comes in, on another thread; what others ask for is done on that thread, so never meanwhile.
+    """
+    if running:
+        ray.remote(num_cpus=0)(_cancel).remote(running)
+        ray.wait(running, num_returns=len(running), timeout=_LONGEST_END)
+
+
+def _cancel(running: list[Any]) -> None:
+    import ray
+
+    for ref in running:
+        ray.cancel(ref, force=True)
 
 
 def _fetched(ray: Any, ref: Any, blocks: range, rule: Rule) -> tuple[_Done | None, Exception | None]:
