@@ -221,15 +221,15 @@ def test_tasks_that_end_just_as_they_are_ended(cluster):
         from crossent.engines.cluster import _ended
 
         def work(place):
-            time.sleep(0.001 * place)
+            time.sleep(0.0002 * (place % 4))
 
         ray.init(sys.argv[1], log_to_driver=False, logging_level="ERROR")
         task = ray.remote(max_retries=4)(work)
-        for round in range(40):
-            running = [task.remote(place) for place in range(4)]
-            ray.wait(running, num_returns=1 + round % 3)
+        for round in range(15):
+            running = [task.remote(place) for place in range(40)]
+            ray.wait(running, num_returns=1 + round)
             _ended(ray, running)
-            assert len(ray.wait(running, num_returns=4, timeout=0)[0]) == 4
+            assert len(ray.wait(running, num_returns=40, timeout=0)[0]) == 40
         print("lived", flush=True)
     """)
     running = started(script, cluster.address)
