@@ -14,14 +14,13 @@ class SimulatedCluster:
     """The cluster as tests see it: its address, and machines that come and go."""
 
     def __init__(self):
-        path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
         self._process = subprocess.Popen(
             [sys.executable, __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, "PYTHONPATH": path},  # what workers unpickle is found there
+            env=environment(),
         )
         self.address = json.loads(self._process.stdout.readline())
 
@@ -40,6 +39,12 @@ class SimulatedCluster:
 
     def stop(self):
         self._process.communicate(timeout=60)
+
+
+def environment():
+    """Of a process in which the tests' modules are found: what workers unpickle is in them."""
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+    return {**os.environ, "PYTHONPATH": path}
 
 
 def main():

@@ -17,6 +17,7 @@ from pyarrow.fs import PyFileSystem
 
 from crossent import ClusterError, PredictionsError, compare
 from faults import Deadly, Slow, busy, waited_for
+from ray_cluster import environment
 from test_engines import BLOCK, on_ray
 
 ray = pytest.importorskip("ray")
@@ -238,11 +239,13 @@ def test_tasks_that_end_just_as_they_are_ended(cluster):
 
 
 def started(script, *arguments):
-    """A process of its own that finds the tests' modules."""
     return subprocess.Popen(
-        [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])},
-    )  # fmt: skip
+        [sys.executable, "-c", script, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
 
 
 def alive(process):
