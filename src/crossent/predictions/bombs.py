@@ -5,7 +5,9 @@ Every limit lies beyond what predictions need. What a file means is decided else
 
 from __future__ import annotations
 
-from typing import IO, Any
+import math
+from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,38 +36,35 @@ def refuse_wide(width: int | None, where: str) -> None:
         )
 
 
-class Unpacked:
-    """A compressed file's bytes for PyArrow's readers; an OSError where there are far too many of them."""
+class Meter:
+    """How much a file has unpacked to; an OSError where that is far too much.
 
-    closed = False
+    ``at_once``: the most bytes that are counted at once.
+    """
 
-    def __init__(self, stream: pa.NativeFile, size: int) -> None:
-        self._stream, self._most = stream, max(_SURELY_SMALL, _MOST_TIMES * size)
+    def __init__(self, stored: Stored, at_once: int) -> None:
+        size = stored.state[0] if stored.state else None
+        self._most = math.inf if size is None else max(_SURELY_SMALL, _MOST_TIMES * size)
+        self._most_blank = max(_MOST_BLANK, 2 * at_once)
         self._read = self._blank = 0
 
-    def read(self, count: int = -1) -> bytes:
-        data: bytes = self._stream.read(None if count < 0 else count)
-        self._read += len(data)
-        self._blank = self._blank + len(data) if data.isspace() else 0
-        if self._blank > _MOST_BLANK:
+    def count(self, size: int, *, blank: bool) -> None:
+        """``size`` bytes more, or a few less. ``blank``: there is no sign in them."""
+        self._read += size
+        self._blank = self._blank + size if blank else 0
+        if self._blank > self._most_blank:
             raise OSError(f"it holds over {_MOST_BLANK >> 20} MB without a single sign, as no predictions do")
         if self._read > self._most:
             raise OSError(f"it unpacks to over {_MOST_TIMES} times its size, as no predictions do")
-        return data
-
-    def readable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        self._stream.close()
 
 
-def unpacked(stored: Stored, compression: str | None) -> pa.NativeFile | IO[bytes]:
-    """The file's bytes from the first to the last."""
-    if compression is None:
-        return stored.stream(None)
-    size = stored.state[0] if stored.state else None
-    return pa.PythonFile(Unpacked(stored.stream(compression), size or 0), "r")
+def unpacked(stored: Stored, compression: str | None, at_once: int) -> Iterator[bytes]:
+    """The file's bytes from the first to the last, ``at_once`` at a time."""
+    meter = Meter(stored, at_once)
+    with stored.stream(compression) as stream:
+        while data := stream.read(at_once):
+            meter.count(len(data), blank=data.isspace())
+            yield data
 
 
 def refuse_arrow_bombs(stored: Stored, origin: str) -> None:

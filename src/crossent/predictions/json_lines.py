@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any, Literal, NoReturn
 
 import pyarrow as pa
@@ -112,18 +111,17 @@ def _blocks(stored: Stored, origin: str, compression: str | None) -> Iterator[by
     """The file in pieces of whole lines."""
     rest, start = b"", True
     try:
-        with unpacked(stored, compression) as stream:
-            while piece := stream.read(_BLOCK):
-                whole, end, begun = piece.rpartition(b"\n")
-                if end:
-                    yield _without_mark(rest + whole + end, origin) if start else rest + whole + end
-                    rest, start = begun, False
-                else:
-                    rest += begun
-                if len(rest) > _LONGEST_LINE:
-                    raise PredictionsError(
-                        f"{origin}: a line is longer than {_LONGEST_LINE >> 20} MB; write one object per line"
-                    )
+        for piece in unpacked(stored, compression, _BLOCK):
+            whole, end, begun = piece.rpartition(b"\n")
+            if end:
+                yield _without_mark(rest + whole + end, origin) if start else rest + whole + end
+                rest, start = begun, False
+            else:
+                rest += begun
+            if len(rest) > _LONGEST_LINE:
+                raise PredictionsError(
+                    f"{origin}: a line is longer than {_LONGEST_LINE >> 20} MB; write one object per line"
+                )
     except OSError as error:
         stored.refuse_changed(origin)
         raise PredictionsError(
@@ -143,7 +141,7 @@ def _without_mark(block: bytes, origin: str) -> bytes:
 
 def _parsed(block: bytes, schema: pa.Schema) -> pa.Table:
     table = pa.json.read_json(
-        BytesIO(block),
+        pa.BufferReader(block),
         pa.json.ReadOptions(use_threads=False, block_size=len(block) + 1),
         pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
     )

@@ -8,20 +8,21 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Literal, NoReturn
 
 import pyarrow as pa
 import pyarrow.csv
 
 from crossent.errors import PredictionsError
 from crossent.predictions.arrow_tables import recut
-from crossent.predictions.bombs import unpacked
+from crossent.predictions.bombs import Meter, unpacked
 from crossent.predictions.stored import Stored
 from crossent.predictions.table import Batch, Column, refuse_repeated
 
 _LONGEST_HEADER = 1 << 24
+_PIECE = 1 << 16
 _BYTES_PER_CELL = 64  # a row must fit into one block of the reader
 _CLASS_PREFIXES = ("prob_", "logit_", "label_")
 _RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
@@ -68,8 +69,8 @@ class TextTable:
     def _pieces(self, types: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         read = 0
         try:
-            with unpacked(self.stored, self.compression) as stream:
-                for piece in self._reader(stream, types):
+            with self.stored.stream(self.compression) as stream:
+                for piece in self._read(stream, types):
                     read += piece.num_rows
                     yield piece
         except pa.ArrowInvalid as error:
@@ -82,21 +83,23 @@ class TextTable:
             ) from error
         self.stored.refuse_changed(self.origin)
 
-    def _reader(
+    def _read(
         self, stream: pa.NativeFile, types: dict[str, pa.DataType], *, threads: bool = True
-    ) -> pa.csv.CSVStreamingReader:
-        """The file's rows; only without threads does an error know the number of its row.
+    ) -> Iterator[pa.RecordBatch]:
+        """The file's rows, block by block; only without threads does an error know the number of its row.
 
         Whoever gives it up closes the stream, or its threads go on unpacking what nobody wants.
 
-        PyArrow's own handler of invalid rows is not used: a thread that waits to call it aborts a
-        process that is about to end.
+        Nothing of Python is called by these threads, be it a stream or PyArrow's handler of invalid
+        rows: one that waits for its turn aborts a process that is about to end.
         """
-        return pa.csv.open_csv(
+        block = max(1 << 20, _BYTES_PER_CELL * len(self.names))
+        meter = Meter(self.stored, block)
+        for piece in pa.csv.open_csv(
             stream,
             pa.csv.ReadOptions(
                 use_threads=threads,
-                block_size=max(1 << 20, _BYTES_PER_CELL * len(self.names)),
+                block_size=block,
                 column_names=self.names,
                 skip_rows=self.header_lines,
             ),
@@ -108,13 +111,15 @@ class TextTable:
             pa.csv.ConvertOptions(
                 column_types=types, include_columns=list(types), null_values=[], strings_can_be_null=False
             ),
-        )
+        ):
+            meter.count(block, blank=not piece.num_rows)
+            yield piece
 
     def _explain(self, types: dict[str, pa.DataType], refused: pa.ArrowInvalid) -> NoReturn:
         row = 0
         try:
-            with unpacked(self.stored, self.compression) as stream:
-                for piece in self._reader(stream, dict.fromkeys(types, pa.binary()), threads=False):
+            with self.stored.stream(self.compression) as stream:
+                for piece in self._read(stream, dict.fromkeys(types, pa.binary()), threads=False):
                     for name, kind in types.items():
                         self._explain_column(piece.column(name).to_pylist(), name, kind, row)
                     row += piece.num_rows
@@ -148,8 +153,7 @@ class TextTable:
 def open_text(stored: Stored, origin: str, separator: str, compression: str | None) -> TextTable:
     """The table in a text file; only its header is read."""
     try:
-        with unpacked(stored, compression) as stream:
-            header, rest = _split(stream, origin)
+        header, rest = _split(unpacked(stored, compression, _PIECE), origin)
     except OSError as error:
         raise PredictionsError(
             f"{origin} is damaged, or not compressed as its name says ({error}); write it again"
@@ -167,10 +171,10 @@ def open_text(stored: Stored, origin: str, separator: str, compression: str | No
     return TextTable(origin, stored, compression, separator, tuple(names), len(header.splitlines()))
 
 
-def _split(stream: Any, origin: str) -> tuple[bytes, bytes]:
+def _split(pieces: Iterable[bytes], origin: str) -> tuple[bytes, bytes]:
     """The lines up to the end of the header, and the start of what follows, without blank lines."""
     begun, header = bytearray(), b""
-    while piece := stream.read(1 << 16):
+    for piece in pieces:
         begun += piece
         if begun.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise PredictionsError(f"{origin} is UTF-16: save it as UTF-8")
