@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
+from pyarrow.fs import PyFileSystem
+
 from crossent.errors import OptionError, PredictionsError
 from crossent.predictions.arrow_files import open_arrow
 from crossent.predictions.folders import contents, matching
@@ -22,7 +24,7 @@ from crossent.predictions.memory import memory_table
 from crossent.predictions.numpy_files import open_npy, open_npz
 from crossent.predictions.parquet import open_parquet
 from crossent.predictions.parts import joined
-from crossent.predictions.standard_input import STANDARD_INPUT, spooled
+from crossent.predictions.spooled import STANDARD_INPUT, distant, spooled, standard_input
 from crossent.predictions.stored import Stored, at_address, first_line
 from crossent.predictions.table import Table
 from crossent.predictions.text import open_text
@@ -33,7 +35,12 @@ Source = Any
 
 
 def _text(separator: str, compression: str | None = None) -> Callable[[Stored, str], Table]:
-    return lambda stored, origin: open_text(stored, origin, separator, compression)
+    def opened(stored: Stored, origin: str) -> Table:
+        if isinstance(stored.system, PyFileSystem):
+            return spooled(origin, distant(stored, origin), lambda copy: opened(copy.seen(), origin))
+        return open_text(stored, origin, separator, compression)
+
+    return opened
 
 
 def _json_lines(compression: str | None = None) -> Callable[[Stored, str], Table]:
@@ -171,7 +178,9 @@ def runs_of(source: Named) -> dict[str, Named]:
 def open_named(name: str, source: Named, input_format: InputFormat | None) -> Table:
     """The table behind a source."""
     if source.is_standard_input:
-        return spooled(lambda stored: _opened(stored, _STDIN, _STDIN, f".{input_format}"))
+        return spooled(
+            _STDIN, standard_input(), lambda copy: _opened(copy, _STDIN, _STDIN, f".{input_format}")
+        )
     if source.parts:
         with ThreadPoolExecutor(_OPENED_AT_ONCE) as pool:  # of a hundred distant files each takes its time
             return joined(list(pool.map(open_file, source.parts)), str(source.stored))

@@ -1,22 +1,25 @@
-"""Standard input as a file: copied once into a temporary one, since a source may be read twice.
+"""What can't be read where it is, copied once into a temporary file.
 
-What is in it is decided elsewhere.
+Standard input, since a source may be read twice; text on a file system written in Python, since the
+threads of PyArrow's reader, when they are given up, would wait there for a process that ends, which
+hangs or aborts it. What is in it is decided elsewhere.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import tempfile
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from crossent.errors import PredictionsError
 from crossent.predictions.stored import Stored
 from crossent.predictions.table import Table
+
+_PIECE = 1 << 20
 
 
 class _StandardInput:
@@ -26,20 +29,33 @@ class _StandardInput:
 STANDARD_INPUT: Final = _StandardInput()
 
 
-def spooled(opened: Callable[[Stored], Table]) -> Table:
-    """What ``opened`` makes of a copy of standard input, which goes when the table does, or at exit."""
+def standard_input() -> Iterator[bytes]:
+    """What is piped into this process."""
     if sys.stdin is None or sys.stdin.closed:
         raise PredictionsError("standard input is closed: pipe the predictions into it, or name a file")
     if sys.stdin.isatty():
         raise PredictionsError("standard input is a terminal: pipe the predictions into it, or name a file")
+    while piece := sys.stdin.buffer.read(_PIECE):
+        yield piece
+
+
+def distant(stored: Stored, origin: str) -> Iterator[bytes]:
+    """What a file holds that lies elsewhere."""
+    with stored.reading(origin, (OSError,)), stored.stream(None) as stream:
+        while piece := stream.read(_PIECE):
+            yield piece
+
+
+def spooled(called: str, pieces: Iterable[bytes], opened: Callable[[Stored], Table]) -> Table:
+    """What ``opened`` makes of a copy of ``pieces``, which goes when the table does, or at exit."""
     descriptor, name = tempfile.mkstemp(prefix="crossent-")
     try:
         try:
             with os.fdopen(descriptor, "wb") as file:
-                shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+                file.writelines(pieces)
         except OSError as error:
             raise PredictionsError(
-                f"standard input cannot be kept in {os.path.dirname(name)} ({error.strerror}): set TMPDIR to"
+                f"{called} cannot be kept in {os.path.dirname(name)} ({error.strerror}): set TMPDIR to"
                 " a larger folder, or write the predictions to a file and name it"
             ) from error
         table = opened(Stored(name))
