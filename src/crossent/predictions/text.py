@@ -123,7 +123,7 @@ class TextTable:
                     for name, kind in types.items():
                         self._explain_column(piece.column(name).to_pylist(), name, kind, row)
                     row += piece.num_rows
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, OSError) as error:  # a file may be damaged further on
             ragged = _RAGGED.search(str(error))
             if ragged is None:
                 self._give_up(row, error)
@@ -134,7 +134,7 @@ class TextTable:
             ) from error
         self._give_up(0, refused)
 
-    def _give_up(self, row: int, error: pa.ArrowInvalid) -> NoReturn:
+    def _give_up(self, row: int, error: Exception) -> NoReturn:
         said = str(error).splitlines()[0][:200]
         if "straddling" in said:
             said = "a row longer than all others; is a quote missing, or is it no text file?"
