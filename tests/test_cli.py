@@ -232,6 +232,32 @@ def test_an_interrupt_is_one_sentence(tmp_path):
     assert not (tmp_path / "out.json").exists()
 
 
+LOSING = """
+import signal, sys
+from crossent import comparison
+from crossent.cli import main
+
+class Going:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def losing(*given, real=comparison.opened, **options):
+    Going()
+    return real(*given, **options)
+
+comparison.opened = losing
+sys.argv = ["crossent", "compare", "NN1.csv", "--json", "out.json"]
+main()
+"""
+
+
+def test_an_interrupt_that_python_drops_is_heard_all_the_same(worked):
+    done = subprocess.run([sys.executable, "-c", LOSING], capture_output=True, text=True, cwd=worked)
+    assert "Exception ignored in: <function Going.__del__" in done.stderr
+    assert (done.returncode, done.stdout, done.stderr.splitlines()[-1]) == (130, "", "crossent: interrupted")
+    assert not (worked / "out.json").exists()
+
+
 def test_names_come_before_the_first_equals_sign(worked):
     _, out, _ = run("compare", "first net=NN1.csv", "second=NN2.csv", cwd=worked)
     assert "\nfirst net " in out

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from crossent import __version__, cli_train
-from crossent.console import GATE, say, sentences
+from crossent.console import GATE, interruptible, say, sentences
 from crossent.errors import OptionError
 from crossent.files import check_folder, check_place, written
 from crossent.options import CompareOptions
@@ -187,9 +187,16 @@ def compare(
         from crossent.runs import notes_on_runs
 
         named = None if classes is None else [name.strip() for name in classes.split(",")]
-        predictions = opened(sources, labels=labels, classes=named, kind=kind, options=options)
-        with progress_bar("comparing", predictions.rows, "examples") as progress:
-            found = compare_predictions(predictions, options, progress=progress)
+        with interruptible() as interrupted:
+            predictions = opened(sources, labels=labels, classes=named, kind=kind, options=options)
+            with progress_bar("comparing", predictions.rows, "examples") as progress:
+
+                def advance(rows: int) -> None:
+                    interrupted()
+                    progress(rows)
+
+                found = compare_predictions(predictions, options, progress=advance)
+            interrupted()
         if json is not None:
             with written(json) as file:
                 file.write(found.to_json().encode() + b"\n")

@@ -6,9 +6,11 @@ Exit codes: 0 done, 1 the input is wrong, 2 usage, 3 a gate said no, 130 interru
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import typer
 
@@ -43,6 +45,29 @@ def sentences() -> Iterator[None]:
     except KeyboardInterrupt:
         say("crossent: interrupted")
         raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], None]]:
+    """Ctrl-C as ever, and remembered; what is yielded raises it again where Python has dropped it.
+
+    It drops any exception that arises while it clears away what is no longer used, such as a thread.
+    """
+    pressed: list[int] = []
+
+    def press(number: int, frame: FrameType | None) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    def again() -> None:
+        if pressed:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield again
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def say(sentence: str) -> None:
