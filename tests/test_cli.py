@@ -258,6 +258,14 @@ def test_an_interrupt_that_python_drops_is_heard_all_the_same(worked):
     assert not (worked / "out.json").exists()
 
 
+def test_an_interrupt_that_is_ignored_stays_so(worked):
+    """As it is where a script starts a command in the background."""
+    ignoring = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + LOSING
+    done = subprocess.run([sys.executable, "-c", ignoring], capture_output=True, text=True, cwd=worked)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (worked / "out.json").exists()
+
+
 def test_names_come_before_the_first_equals_sign(worked):
     _, out, _ = run("compare", "first net=NN1.csv", "second=NN2.csv", cwd=worked)
     assert "\nfirst net " in out

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -51,8 +52,13 @@ def sentences() -> Iterator[None]:
 def interruptible() -> Iterator[Callable[[], None]]:
     """Ctrl-C as ever, and remembered; what is yielded raises it again where Python has dropped it.
 
-    It drops any exception that arises while it clears away what is no longer used, such as a thread.
+    It drops any exception that arises while it clears away what is no longer used, such as a thread. Where
+    Ctrl-C is ignored, as in the background of a script, or somebody else's, it stays so.
     """
+    ours = (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        and threading.current_thread() is threading.main_thread()
+    )
     pressed: list[int] = []
 
     def press(number: int, frame: FrameType | None) -> None:
@@ -63,11 +69,13 @@ def interruptible() -> Iterator[Callable[[], None]]:
         if pressed:
             raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, press)
+    if ours:
+        signal.signal(signal.SIGINT, press)
     try:
         yield again
     finally:
-        signal.signal(signal.SIGINT, before)
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def say(sentence: str) -> None:
