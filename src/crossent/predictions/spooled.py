@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from crossent.errors import PredictionsError
+from crossent.predictions.bombs import unpacked
 from crossent.predictions.stored import Stored
 from crossent.predictions.table import Table
 
@@ -41,9 +42,8 @@ def standard_input() -> Iterator[bytes]:
 
 def distant(stored: Stored, origin: str) -> Iterator[bytes]:
     """What a file holds that lies elsewhere."""
-    with stored.reading(origin, (OSError,)), stored.stream(None) as stream:
-        while piece := stream.read(_PIECE):
-            yield piece
+    with stored.reading(origin, (OSError,)):
+        yield from unpacked(stored, None, _PIECE)
 
 
 def spooled(called: str, pieces: Iterable[bytes], opened: Callable[[Stored], Table]) -> Table:
