@@ -10,7 +10,7 @@ demo: .venv/installed
 	.venv/bin/crossent demo
 
 test: lint
-	.venv-dev/bin/python -m pytest -q -n 2 --dist loadfile
+	.venv-dev/bin/python -m pytest -q -n 2
 
 docs: .venv-dev/installed
 	.venv-dev/bin/mkdocs build --strict
