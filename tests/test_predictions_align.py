@@ -1,6 +1,7 @@
 """Rows of several sources belong together: by position, or by id whatever the order."""
 
-import time
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -33,17 +34,27 @@ def joined(*sources, **options):
     return ids, np.concatenate([block.labels for block in blocks]).tolist(), outputs
 
 
-def test_what_nobody_waits_for_any_more_is_not_read():
-    read_so_far = []
+def test_what_nobody_waits_for_any_more_is_not_read(monkeypatch):
+    """The piece that is being read when it is given up is read to its end, and none after it."""
+    read_so_far, begun, given_up, real = [], threading.Event(), threading.Event(), ThreadPoolExecutor.shutdown
 
     def rows():
         for piece in range(5):
             read_so_far.append(piece)
-            time.sleep(0.2 if piece else 0)
+            if piece == 1:
+                begun.set()
+                assert given_up.wait(60)
             yield piece
 
+    def shutdown(pool, **options):
+        real(pool, **{**options, "wait": False})
+        given_up.set()
+        real(pool, **options)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", shutdown)
     stream = ahead(rows())
     assert next(stream) == 0
+    assert begun.wait(60)
     stream.close()
     assert read_so_far == [0, 1]
 
